@@ -1,0 +1,56 @@
+"""A change: one conditional write of one job, decided by policy (`lifecycle`) and carried out by a backend. Pure."""
+
+from typing import Literal
+
+import msgspec
+
+from jq_cli.job import Job
+
+Verdict = Literal["applied", "already", "lost"]
+"""What became of a change: written now, found written before with the same mark, or refused because the row moved on."""
+
+DEDUP = "dedup:"
+IDEMPOTENCY = "idempotency:"
+"""Prefixes of the two kinds of unique keys within a queue."""
+
+
+class KeyChange(msgspec.Struct, frozen=True):
+    """What happens to a unique key in the same atomic step, provided the key still belongs to the changed job.
+
+    `name` is a prefix (DEDUP, IDEMPOTENCY) and the producer's text. With `outcome` None the key is freed; else the
+    outcome (JSON) is kept under it for `ttl` ms.
+    """
+
+    name: str
+    outcome: bytes | None = None
+    ttl: int = 0
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Replace a job if it still is the one the caller saw.
+
+    expect   the token (when `fenced`) or the version that the row must carry. A fenced change also needs it running
+    mark     the version the row carries afterwards; a change sent again finds it and is answered `already`
+    job      the new row, or None to remove it. Its times are absolute and written as they are, but for these two:
+    delay    when not None: `ready_at` becomes the store's now plus so many ms
+             `finished_at` becomes the store's now when the new state is final and `finished_at` is None
+    keep     how many ms a final row stays before `due` reports it; None: for ever
+    cap      the queue keeps at most so many finished jobs that are `Job.counted`: the store drops the oldest beyond that
+    payload  whether the payload differs from the stored one and must be written too
+    totals   counters of the queue to add one to, in the same step
+    output   the handler's captured output and progress, a side record (JSON); None leaves what is there
+    """
+
+    queue: str
+    id: str
+    expect: str
+    fenced: bool
+    mark: str
+    job: Job | None
+    delay: int | None = None
+    keep: int | None = None
+    cap: int | None = None
+    payload: bool = False
+    totals: tuple[str, ...] = ()
+    keys: tuple[KeyChange, ...] = ()
+    output: bytes | None = None
