@@ -94,8 +94,6 @@ class Consumer:
 
     def settle(self, job: Job, outcome: Outcome) -> Change:
         """The change that an outcome makes; pass it to `turn` or `write`."""
-        if job.stop and outcome.kind == "interrupted":
-            return lifecycle.cancelled(job, self._keeping(job.queue))
         return lifecycle.settle(job, outcome, now=self.now(), rand=self._rand(), keeping=self._keeping(job.queue))
 
     def lose(self, job: Job, why: str) -> Change:
@@ -115,7 +113,7 @@ class Consumer:
     def release_unknown(self, known: Mapping[str, Job]) -> int:
         """Release the leases this worker owns but does not know of: those of a claim whose answer was lost."""
         unknown = [job for job in self.backend.held(self.worker) if job.id not in known]
-        self.write([lifecycle.release(job) for job in unknown])
+        self.write([lifecycle.release(job, self._keeping(job.queue)) for job in unknown])
         return len(unknown)
 
     def _startable(self, jobs: Sequence[Job], now: int) -> list[Job]:

@@ -76,12 +76,14 @@ def fail(job: Job, error: str, *, now: int, rand: float, keeping: Keeping = KEEP
     if failed.failures > job.max_retries:
         return _die(failed, "retries", keeping, "failed")
     delay = max(backoff_delay(job, failed.failures, rand), least_delay)
-    return _again(failed, delay, totals=("failed",))
+    return _again(failed, delay, keeping, totals=("failed",))
 
 
 def backoff_delay(job: Job, failures: int, rand: float) -> int:
     """Ms before retry n: min(cap, base * factor^(n-1)) seconds, plus up to `jitter` of itself."""
     b = job.backoff
+    if not b.base:
+        return 0
     try:
         seconds = min(b.cap, b.base * b.factor ** (failures - 1))
     except OverflowError:
@@ -93,30 +95,36 @@ def snooze(job: Job, delay: int, keeping: Keeping = KEEPING) -> Change:
     """The handler asks to run again after `delay` ms; counts no failure."""
     if job.delivery == "at_most_once":
         return _die(job, "snoozed", keeping)
-    return _again(job, delay)
+    return _again(job, delay, keeping)
 
 
 def interrupt(job: Job, keeping: Keeping = KEEPING) -> Change:
-    """A started job was stopped for the worker's own reasons: back to its old place, or dead if it may start only once."""
-    if job.delivery == "at_most_once":
+    """A started job was stopped: cancelled if an operator asked for that, else for the worker's own reasons, and then
+    back to its old place, or dead if it may start only once."""
+    if job.delivery == "at_most_once" and not job.stop:
         return _die(job, "interrupted", keeping)
-    return release(job)
+    return release(job, keeping)
 
 
-def release(job: Job) -> Change:
-    """Give back a job that was not started, to its old place; counts nothing."""
+def release(job: Job, keeping: Keeping = KEEPING) -> Change:
+    """Give back a job that was not started, to its old place; counts nothing. Cancelled if an operator asked for that."""
+    if job.stop:
+        return cancelled(job, keeping)
     return _change(job, replace(job, state="ready", **_RESET), kind="released")
 
 
 def cancelled(job: Job, keeping: Keeping = KEEPING) -> Change:
-    """The worker has stopped a job that an operator asked to cancel."""
+    """The end of a job that an operator asked to cancel."""
     return _finish(replace(job, state="cancelled", reason="cancelled"), job, keeping, ())
 
 
 def refusal(job: Job, *, now: int, keeping: Keeping = KEEPING) -> Change | None:
-    """What to write instead of starting a job just claimed: it expired, is damaged, or was written by a newer version."""
+    """What to write instead of starting a job just claimed: an operator asked to cancel its last execution, it was
+    written by a newer version, is damaged, or expired."""
+    if job.stop:
+        return cancelled(job, keeping)
     if job.format > FORMAT:
-        return _again(job, NEWER_FORMAT_DELAY)
+        return _again(job, NEWER_FORMAT_DELAY, keeping)
     if job.damaged:
         return _die(replace(job, last_error="the stored record cannot be decoded"), "undecodable", keeping)
     if job.expires_at is not None and job.expires_at <= now:
@@ -137,13 +145,14 @@ def on_due(job: Job, *, now: int, mark: str, keeping: Keeping = KEEPING) -> Chan
 
 
 def lose(job: Job, *, now: int, mark: str = "", keeping: Keeping = KEEPING, why: str = "worker lost") -> Change:
-    """The worker vanished under a running job. Counts one loss: back to its old place, or dead when losses are used up.
+    """The worker vanished under a running job. Counts one loss: back to its old place, or dead when losses are used up,
+    or cancelled when an operator had asked for that.
 
     With a `mark` the change compares the version (recovery from outside); without one it is fenced by the lease (the
     pool that saw its own child die). A job damaged or written by a newer version keeps its body as it is.
     """
     if job.format > FORMAT:
-        change = release(job)
+        change = release(job, keeping)
     else:
         entry = ErrorEntry(at=now, generation=job.generation, worker=job.owner or "", error=why, kind="lost")
         lost = replace(job, losses=job.losses + 1, last_error=why, errors=_appended(job, entry))
@@ -151,6 +160,8 @@ def lose(job: Job, *, now: int, mark: str = "", keeping: Keeping = KEEPING, why:
             change = _die(lost, "at_most_once", keeping, "recovered")
         elif lost.losses > job.max_losses:
             change = _die(lost, "poison", keeping, "recovered")
+        elif job.stop:
+            change = replace(cancelled(lost, keeping), totals=("recovered",))
         else:
             change = _change(job, replace(lost, state="ready", **_RESET), kind="lost", totals=("recovered",))
     return unfenced(change, job, mark) if mark else change
@@ -202,7 +213,9 @@ def _change(job: Job, new: Job | None, *, kind: str, delay: int | None = None, t
     return Change(job.queue, job.id, job.token or "", True, f"{job.token}:{kind}", new, delay=delay, totals=totals)
 
 
-def _again(job: Job, delay: int, totals: tuple[str, ...] = ()) -> Change:
+def _again(job: Job, delay: int, keeping: Keeping, totals: tuple[str, ...] = ()) -> Change:
+    if job.stop:
+        return replace(cancelled(job, keeping), totals=totals)
     state: State = "scheduled" if delay > 0 else "ready"
     return _change(job, replace(job, state=state, **_RESET), kind=f"again{job.failures}", delay=delay, totals=totals)
 

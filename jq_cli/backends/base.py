@@ -195,7 +195,8 @@ class Backend(ABC):
     def extend(self, leases: Sequence[Token], *, lease: int, live: Mapping[str, bytes] | None = None) -> Extended:
         """Move the end of leases to now + lease. `live` maps job ids to the side record (JSON) to show meanwhile.
 
-        A lease that ran out but was not recovered yet still counts. `version` does not change.
+        A lease that ran out but was not recovered yet still counts. Like every write this changes `version` (to
+        `<token>~<lease_until>`), so that a recovery or cancellation that saw the old lease cannot take it away or shorten it.
         """
 
     @abstractmethod
@@ -204,8 +205,9 @@ class Backend(ABC):
 
         A change whose row already carries its mark is `already` (so is the removal of a row that is gone); one whose
         expectation does not hold is `lost` and changes nothing. A fenced change needs state `running` and an equal token;
-        an unfenced one an equal version. The new row's version is the mark. When a capped queue holds more counted
-        finished jobs than the cap, the oldest by (finished_at, id) go.
+        an unfenced one an equal version. The new row's version is the mark. A `stop` that the stored row carries stays set
+        until the job is final: a worker that has not heard of it yet cannot undo it. When, after an applied change, a
+        capped queue holds more counted finished jobs than the cap, the oldest by (finished_at, id) go.
         """
 
     def turn(self, changes: Sequence[Change], claim: Claim) -> Turned:

@@ -1,11 +1,8 @@
 """The memory backend: plain Python structures in one process. For trying things out, for tests, and as the model that every
 other backend is compared with; so it is written to be read."""
 
-import os
 import time
-from bisect import bisect_right, insort
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import wraps
 from threading import RLock
 from typing import Any, TypeVar, cast
@@ -27,12 +24,13 @@ from jq_cli.backends.base import (
     QueueCounts,
     Setting,
 )  # fmt: skip
+from jq_cli.backends.memory_queue import MemoryQueue, UniqueKey
+from jq_cli.backends.memory_watch import MemoryWatch
 from jq_cli.change import DEDUP, IDEMPOTENCY, Change, KeyChange, Verdict
 from jq_cli.draft import Draft
 from jq_cli.job import FINAL, STATES, Job, State, Token
 
 Method = TypeVar("Method", bound=Callable[..., Any])
-Key = tuple[Any, ...]
 
 
 def _locked(method: Method) -> Method:
@@ -44,96 +42,6 @@ def _locked(method: Method) -> Method:
     return cast(Method, call)
 
 
-class _UniqueKey(msgspec.Struct):
-    """A dedup or idempotency key: whose it is, until when (None: until its job ends), and the outcome kept under it."""
-
-    job: str
-    until: int | None = None
-    fingerprint: str = ""
-    outcome: bytes | None = None
-
-
-class _Sorted:
-    """A set of tuples in order."""
-
-    def __init__(self) -> None:
-        self.items: list[Key] = []
-
-    def add(self, key: Key) -> None:
-        insort(self.items, key)
-
-    def discard(self, key: Key) -> None:
-        at = bisect_right(self.items, key) - 1
-        if at >= 0 and self.items[at] == key:
-            del self.items[at]
-
-    def upto(self, key: Key) -> list[Key]:
-        return self.items[: bisect_right(self.items, key)]
-
-
-class _Queue:
-    """One queue: its jobs by id, an order of them for each state, and what is kept beside them."""
-
-    def __init__(self) -> None:
-        self.jobs: dict[str, Job] = {}
-        self.orders: dict[State, _Sorted] = {state: _Sorted() for state in STATES}
-        self.counted = _Sorted()
-        self.wakes = _Sorted()
-        self.keep: dict[str, int] = {}
-        self.outputs: dict[str, bytes] = {}
-        self.keys: dict[str, _UniqueKey] = {}
-        self.totals: dict[str, int] = {}
-        self.controls = Controls()
-
-    def put(self, job: Job, keep: int | None = None) -> None:
-        """Store a job in place of the one with its id, in every order it belongs to."""
-        self.drop(job.id)
-        self.jobs[job.id] = job
-        self.orders[job.state].add(_place(job))
-        if keep is not None and job.finished_at is not None:
-            self.keep[job.id] = job.finished_at + keep
-        if (wake := self.wake_of(job)) is not None:
-            self.wakes.add((wake, job.id))
-        if job.state in FINAL and job.counted:
-            self.counted.add((job.finished_at, job.id))
-
-    def drop(self, id: str) -> None:
-        """Forget a job and its places, but not its output."""
-        job = self.jobs.pop(id, None)
-        if job is None:
-            return
-        self.orders[job.state].discard(_place(job))
-        self.counted.discard((job.finished_at, id))
-        if (wake := self.wake_of(job)) is not None:
-            self.wakes.discard((wake, id))
-        self.keep.pop(id, None)
-
-    def wake_of(self, job: Job) -> int | None:
-        return self.keep.get(job.id) if job.state in FINAL else job.wake_at
-
-    def take_in(self, now: int) -> None:
-        """Make due scheduled jobs ready; they compete by the moment their delay ended."""
-        for _, id in self.orders["scheduled"].upto((now, "~")):
-            self.put(replace(self.jobs[id], state="ready"))
-
-    def count(self, total: str, by: int = 1) -> None:
-        self.totals[total] = self.totals.get(total, 0) + by
-
-    def live_key(self, name: str, now: int) -> _UniqueKey | None:
-        key = self.keys.get(name)
-        return key if key is not None and (key.until is None or key.until > now) else None
-
-
-def _place(job: Job) -> Key:
-    if job.state == "ready":
-        return job.order
-    if job.state == "scheduled":
-        return (job.ready_at, job.id)
-    if job.state == "running":
-        return (job.lease_until, job.id)
-    return (job.finished_at, job.id)
-
-
 class MemoryBackend(Backend):
     """Everything in this process, gone with it."""
 
@@ -142,7 +50,7 @@ class MemoryBackend(Backend):
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or (lambda: time.time_ns() // 1_000_000)
         self._lock = RLock()
-        self._queues: dict[str, _Queue] = {}
+        self._queues: dict[str, MemoryQueue] = {}
         self._notes: dict[str, bytes] = {}
         self._watches: list[MemoryWatch] = []
 
@@ -175,7 +83,7 @@ class MemoryBackend(Backend):
         self._take_keys(queue, draft, now)
         return Inserted("created", job.id)
 
-    def _judge(self, queue: _Queue, draft: Draft, now: int) -> Inserted | None:
+    def _judge(self, queue: MemoryQueue, draft: Draft, now: int) -> Inserted | None:
         job = draft.job
         if job.id in queue.jobs:
             return Inserted("duplicate", job.id)
@@ -187,13 +95,13 @@ class MemoryBackend(Backend):
             return Inserted("duplicate" if key.outcome is None else "replayed", key.job, key.outcome)
         return None
 
-    def _take_keys(self, queue: _Queue, draft: Draft, now: int) -> None:
+    def _take_keys(self, queue: MemoryQueue, draft: Draft, now: int) -> None:
         job = draft.job
         if job.dedup_key is not None:
             until = None if job.dedup_ttl is None else now + round(job.dedup_ttl * 1_000)
-            queue.keys[DEDUP + job.dedup_key] = _UniqueKey(job.id, until)
+            queue.keys[DEDUP + job.dedup_key] = UniqueKey(job.id, until)
         if job.idempotency_key is not None:
-            queue.keys[IDEMPOTENCY + job.idempotency_key] = _UniqueKey(job.id, None, draft.fingerprint)
+            queue.keys[IDEMPOTENCY + job.idempotency_key] = UniqueKey(job.id, None, draft.fingerprint)
 
     # --- workers ---
 
@@ -203,12 +111,17 @@ class MemoryBackend(Backend):
         jobs: list[Job] = []
         for name in claim.queues:
             queue = self._queues.get(name)
-            if queue is not None and not queue.controls.holds(now):
-                queue.take_in(now)
-                jobs += self._claim_from(queue, claim, now, already=len(jobs))
+            if queue is None or queue.controls.holds(now):
+                continue
+            queue.take_in(now)
+            chosen, ended = self._choose(queue, claim, already=len(jobs))
+            jobs += [self._lease(queue, job, claim, now) for job in chosen]
+            if ended:
+                break
         return Claimed(now, jobs)
 
-    def _claim_from(self, queue: _Queue, claim: Claim, now: int, already: int) -> list[Job]:
+    def _choose(self, queue: MemoryQueue, claim: Claim, already: int) -> tuple[list[Job], bool]:
+        """The jobs to hand out, and whether the claim ends with them because the next one must not be fetched ahead."""
         room = claim.limit - already
         if queue.controls.max_running:
             room = min(room, queue.controls.max_running - len(queue.orders["running"].items))
@@ -216,11 +129,11 @@ class MemoryBackend(Backend):
         for *_, id in queue.orders["ready"].items[: max(0, room)]:
             job = queue.jobs[id]
             if job.delivery == "at_most_once" and already + len(chosen) >= claim.idle:
-                break
+                return chosen, True
             chosen.append(job)
-        return [self._lease(queue, job, claim, now) for job in chosen]
+        return chosen, False
 
-    def _lease(self, queue: _Queue, job: Job, claim: Claim, now: int) -> Job:
+    def _lease(self, queue: MemoryQueue, job: Job, claim: Claim, now: int) -> Job:
         token = f"{job.generation + 1}.{claim.nonce}"
         leased = replace(
             job,
@@ -241,11 +154,11 @@ class MemoryBackend(Backend):
         return Extended(now, [self._extend(each, now + lease, live or {}) for each in leases])
 
     def _extend(self, lease: Token, until: int, live: Mapping[str, bytes]) -> Hold:
-        queue = self._queue(lease.queue)
+        queue = self._queue_or_empty(lease.queue)
         job = queue.jobs.get(lease.id)
         if job is None or job.state != "running" or job.token != lease.token:
             return "lost"
-        queue.put(replace(job, lease_until=until))
+        queue.put(replace(job, lease_until=until, version=f"{job.token}~{until}"))
         if lease.id in live:
             queue.outputs[lease.id] = live[lease.id]
         return "stop" if job.stop else "held"
@@ -254,13 +167,14 @@ class MemoryBackend(Backend):
     def replace(self, changes: Sequence[Change]) -> list[Verdict]:
         now = self._clock()
         verdicts = [self._replace(change, now) for change in changes]
-        for queue_name, cap in {c.queue: c.cap for c in changes if c.cap is not None}.items():
+        applied = [change for change, verdict in zip(changes, verdicts, strict=True) if verdict == "applied"]
+        for queue_name, cap in {c.queue: c.cap for c in applied if c.cap is not None}.items():
             self._trim(self._queue(queue_name), cap)
-        self._hint({topic for c in changes for topic in _topics(c)})
+        self._hint({topic for c in applied for topic in _topics(c)})
         return verdicts
 
     def _replace(self, change: Change, now: int) -> Verdict:
-        queue = self._queue(change.queue)
+        queue = self._queue_or_empty(change.queue)
         job = queue.jobs.get(change.id)
         if job is None:
             return "already" if change.job is None else "lost"
@@ -277,7 +191,7 @@ class MemoryBackend(Backend):
             self._change_key(queue, change.id, key, now)
         return "applied"
 
-    def _write(self, queue: _Queue, old: Job, change: Change, now: int) -> None:
+    def _write(self, queue: MemoryQueue, old: Job, change: Change, now: int) -> None:
         if change.job is None:
             queue.drop(change.id)
             queue.outputs.pop(change.id, None)
@@ -285,14 +199,16 @@ class MemoryBackend(Backend):
         new = replace(change.job, version=change.mark, payload=change.job.payload if change.payload else old.payload)
         if change.delay is not None:
             new = replace(new, ready_at=now + change.delay)
-        if new.state in FINAL and new.finished_at is None:
-            new = replace(new, finished_at=now)
+        if new.state in FINAL:
+            new = replace(new, stop=False, finished_at=now if new.finished_at is None else new.finished_at)
+        elif old.stop:
+            new = replace(new, stop=True)
         queue.put(new, change.keep)
         if change.output is not None:
             queue.outputs[change.id] = change.output
 
-    def _change_key(self, queue: _Queue, id: str, change: KeyChange, now: int) -> None:
-        key = queue.keys.get(change.name)
+    def _change_key(self, queue: MemoryQueue, id: str, change: KeyChange, now: int) -> None:
+        key = queue.live_key(change.name, now)
         if key is None or key.job != id:
             return
         if change.outcome is None:
@@ -300,7 +216,7 @@ class MemoryBackend(Backend):
         else:
             key.outcome, key.until = change.outcome, now + change.ttl
 
-    def _trim(self, queue: _Queue, cap: int) -> None:
+    def _trim(self, queue: MemoryQueue, cap: int) -> None:
         for _, id in queue.counted.items[: max(0, len(queue.counted.items) - cap)]:
             queue.drop(id)
             queue.outputs.pop(id, None)
@@ -308,7 +224,7 @@ class MemoryBackend(Backend):
     @_locked
     def due(self, limit: int) -> Due:
         now = self._clock()
-        rows: list[tuple[int, str, _Queue]] = []
+        rows: list[tuple[int, str, MemoryQueue]] = []
         for queue in self._queues.values():
             rows += [(wake, id, queue) for wake, id in queue.wakes.upto((now, "~"))[:limit]]
             for name in [n for n, k in queue.keys.items() if k.until is not None and k.until <= now]:
@@ -405,48 +321,16 @@ class MemoryBackend(Backend):
 
     # --- parts ---
 
-    def _queue(self, name: str) -> _Queue:
-        return self._queues.setdefault(name, _Queue())
+    def _queue(self, name: str) -> MemoryQueue:
+        return self._queues.setdefault(name, MemoryQueue())
 
-    def _queue_or_empty(self, name: str) -> _Queue:
-        return self._queues.get(name) or _Queue()
+    def _queue_or_empty(self, name: str) -> MemoryQueue:
+        return self._queues.get(name) or MemoryQueue()
 
     def _hint(self, topics: set[str]) -> None:
         for watch in self._watches:
             if watch.topics & topics:
                 watch.hint()
-
-
-class MemoryWatch:
-    """A pipe that gets a byte when a watched topic has news."""
-
-    def __init__(self, topics: frozenset[str], registry: list["MemoryWatch"]) -> None:
-        self.topics = topics
-        self._registry = registry
-        self._read, self._write = os.pipe()
-        os.set_blocking(self._read, False)
-        os.set_blocking(self._write, False)
-
-    def hint(self) -> None:
-        """Make the descriptor readable."""
-        with suppress(BlockingIOError):  # full: a hint is waiting already
-            os.write(self._write, b".")
-
-    def fileno(self) -> int:
-        """The readable end."""
-        return self._read
-
-    def drain(self) -> None:
-        """Take all waiting hints."""
-        with suppress(BlockingIOError):
-            while os.read(self._read, 4096):
-                pass
-
-    def close(self) -> None:
-        """Stop watching and close the pipe."""
-        self._registry.remove(self)
-        os.close(self._read)
-        os.close(self._write)
 
 
 def _topics(change: Change) -> list[str]:
