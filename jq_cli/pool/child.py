@@ -1,0 +1,231 @@
+"""A child of the pool: takes tasks from its parent, runs the handlers, reports what happened. Knows no store.
+
+Tasks run one after another, in the order in which they came; coroutine functions run on an event loop, several at a time.
+Outcomes are reported together, but never kept back for more than about FLUSH_EVERY.
+"""
+
+import asyncio
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from types import FrameType
+
+from jq_cli.handlers.callable import CallableHandler, Stopped
+from jq_cli.handlers.spec import Handler
+from jq_cli.pool.link import Link
+from jq_cli.pool.slots import Slot
+from jq_cli.task import Done, Live, Report, Resume, Run, Stop, Task
+
+FLUSH_EVERY = 0.005
+"""Seconds for which a finished task's outcome may wait for others before it is reported."""
+
+Message = Run | Resume | Stop
+
+
+class Reporter:
+    """Collects outcomes and sends them. A thread sends those that would wait behind a long task; it is started only for
+    handlers that do not start processes, so that nobody forks beside a thread."""
+
+    def __init__(self, link: Link[Message], *, threaded: bool, memory: bool) -> None:
+        self._link = link
+        self._threaded = threaded
+        self._measure_memory = memory
+        self._done: list[Done] = []
+        self._busy = 0
+        self._since = time.monotonic()
+        self._lock = threading.Lock()
+        self._waiting = threading.Event()
+
+    def start(self) -> None:
+        """Start the thread, if there is to be one."""
+        if self._threaded:
+            threading.Thread(target=self._keep_flushing, daemon=True).start()
+
+    def add(self, done: Done, busy: int = 0) -> None:
+        """Take an outcome and the ns it took; send what has waited long enough."""
+        with self._lock:
+            self._done.append(done)
+            self._busy += busy
+        if not self._threaded or time.monotonic() - self._since > FLUSH_EVERY:
+            self.flush()
+        elif not self._waiting.is_set():
+            self._waiting.set()
+
+    def flush(self) -> None:
+        """Send all that is waiting."""
+        with self._lock:
+            self._since = time.monotonic()
+            if not self._done:
+                return
+            report = Report(self._done, self._busy, _memory() if self._measure_memory else 0)
+            self._done, self._busy = [], 0
+            self._waiting.clear()
+            self._send(report)
+
+    def live(self, id: str, record: bytes) -> None:
+        """Send output and progress of a running task."""
+        with self._lock:
+            self._send(Live(id, record))
+
+    def _send(self, message: Report | Live) -> None:
+        try:
+            self._link.send(message)
+        except OSError:
+            os._exit(1)  # the parent is gone
+
+    def _keep_flushing(self) -> None:
+        while True:
+            self._waiting.wait()
+            time.sleep(FLUSH_EVERY)
+            self.flush()
+
+
+class Child:
+    """Runs tasks one after another. Also the context that handlers get."""
+
+    def __init__(self, sock: socket.socket, slot: Slot, handlers: Mapping[str, Handler], *, memory: bool) -> None:
+        self.link: Link[Message] = Link(sock, Message)  # type: ignore[arg-type]
+        self.slot = slot
+        self.handlers = handlers
+        calls_only = all(isinstance(handler, CallableHandler) for handler in handlers.values())
+        self.reporter = Reporter(self.link, threaded=calls_only, memory=memory)
+        self.live = self.reporter.live
+        self._interruptible = False
+
+    def main(self) -> None:
+        """Work until the parent closes the link."""
+        signal.signal(signal.SIGTERM, self._on_term)
+        self.reporter.start()
+        while (messages := self.link.receive()) is not None:
+            for message in messages:
+                if isinstance(message, Resume):
+                    self.slot.resume()
+                elif isinstance(message, Run):
+                    self._run_all(deque(message.tasks))
+            self.reporter.flush()
+
+    def _run_all(self, tasks: deque[Task]) -> None:
+        while tasks:
+            if self.slot.recalled or not self.slot.begin(tasks[0].seq):
+                break
+            self._run(tasks.popleft())
+        for task in tasks:
+            self.reporter.add(Done(task.id, "unstarted"))
+
+    def _run(self, task: Task) -> None:
+        handler = self.handler_of(task)
+        if isinstance(handler, CallableHandler):
+            done = self._call(handler, task)
+        else:
+            done = handler.run(task, self)
+        self.reporter.add(done, self.slot.finish(task.seq))
+
+    def _call(self, handler: Handler, task: Task) -> Done:
+        try:
+            self._interruptible = True
+            done = handler.run(task, self)
+            self._interruptible = False
+        except Stopped:  # the signal came between the handler's end and the line after it
+            done = Done(task.id, "stopped")
+        finally:
+            self._interruptible = False
+        return done
+
+    def handler_of(self, task: Task) -> Handler:
+        """The handler of the task's queue; `*` stands for every queue."""
+        return self.handlers.get(task.queue) or self.handlers["*"]
+
+    def stop_requested(self) -> bool:
+        """Whether the parent wants the task that runs now stopped."""
+        return self.slot.stopped == self.slot.current
+
+    def _on_term(self, _signum: int, _frame: FrameType | None) -> None:
+        if self._interruptible and self.stop_requested():
+            self._interruptible = False
+            raise Stopped
+
+
+class AsyncChild(Child):
+    """Runs coroutine functions on one event loop; the parent never sends more than may run at a time."""
+
+    def main(self) -> None:
+        """Work until the parent closes the link."""
+        self.link.sock.setblocking(True)
+        asyncio.run(self._main())
+
+    async def _main(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.tasks: dict[int, asyncio.Task[None]] = {}
+        self._closed = asyncio.Event()
+        signal.signal(signal.SIGTERM, lambda *_: None)  # `Stop` says it too, and which task is meant
+        loop.add_reader(self.link.fileno(), self._receive)
+        await self._closed.wait()
+
+    def _receive(self) -> None:
+        messages = self.link.receive()
+        if messages is None:
+            self._closed.set()
+            return
+        for message in messages:
+            if isinstance(message, Resume):
+                self.slot.resume()
+            elif isinstance(message, Run):
+                self._start_all(message.tasks)
+            elif running := self.tasks.get(message.seq):
+                running.cancel()
+
+    def _start_all(self, tasks: list[Task]) -> None:
+        for at, task in enumerate(tasks):
+            if self.slot.recalled or not self.slot.begin(task.seq):
+                for left in tasks[at:]:
+                    self.reporter.add(Done(left.id, "unstarted"))
+                return
+            self.tasks[task.seq] = asyncio.create_task(self._run_one(task))
+
+    async def _run_one(self, task: Task) -> None:
+        began = time.monotonic_ns()
+        handler = self.handler_of(task)
+        try:
+            done = await asyncio.wait_for(self._await(handler, task), task.timeout)
+        except TimeoutError:
+            done = Done(task.id, "failed", error=f"timed out after {task.timeout:g} s")
+        except asyncio.CancelledError:
+            done = Done(task.id, "stopped")
+        finally:
+            self.tasks.pop(task.seq, None)
+        self.reporter.add(done, time.monotonic_ns() - began)
+        if not self.tasks:
+            self.reporter.flush()
+
+    async def _await(self, handler: Handler, task: Task) -> Done:
+        if isinstance(handler, CallableHandler) and handler.is_async:
+            return await handler.run_async(task, self)
+        return handler.run(task, self)
+
+
+def _memory() -> int:
+    """Resident bytes: now on Linux, the peak elsewhere."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+
+
+def child_main(sock: socket.socket, slot: Slot, handlers: Mapping[str, Handler], *, memory: bool) -> Callable[[], None]:
+    """What the forked process has to run."""
+    for signum in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        # A no-op, not SIG_IGN: a command started later would inherit the latter.
+        signal.signal(signum, lambda *_: None)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    is_async = any(isinstance(h, CallableHandler) and h.is_async for h in handlers.values())
+    return (AsyncChild if is_async else Child)(sock, slot, handlers, memory=memory).main

@@ -1,0 +1,179 @@
+"""The keeper: a small clean process between the worker and its children. It forks them, reports their ends, and sees to it
+that nothing outlives them.
+
+It is started before any job is claimed, has no threads, no store connection, and the handlers already imported, so that
+children start in a millisecond and share its memory. On Linux it adopts orphans: what a dead child's handler left behind
+becomes the keeper's and is killed. When the worker dies, however it dies, the keeper sees the end of its control socket,
+kills everything and exits. Run as `python -m jq_cli.pool.keeper CONTROL_FD SLOTS_FD COUNT`.
+"""
+
+import gc
+import os
+import signal
+import socket
+import sys
+import traceback
+from contextlib import suppress
+from select import select
+
+import msgspec
+
+from jq_cli import kin
+from jq_cli.errors import JqError
+from jq_cli.handlers.spec import Handler, load
+from jq_cli.pool.orders import Notice, Order
+from jq_cli.pool.slots import Slots
+
+
+class Keeper:
+    """The keeper's loop. Commands from the worker: `spawn SLOT` with a socket, `kill SLOT SIGNAL`."""
+
+    def __init__(self, control: socket.socket, slots: Slots) -> None:
+        self._control = control
+        self._slots = slots
+        self._children: dict[int, int] = {}
+        self._handlers: dict[str, Handler] = {}
+        self._wake, wake = os.pipe()
+        os.set_blocking(self._wake, False)
+        os.set_blocking(wake, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+
+    def run(self) -> None:
+        """Obey until the worker is gone, then leave nothing behind."""
+        try:
+            if self._load():
+                while self._serve():
+                    pass
+        finally:
+            self._kill_all()
+
+    def _load(self) -> bool:
+        text = self._read_line()
+        if not text:
+            return False
+        self._order = msgspec.json.decode(text, type=Order)
+        try:
+            self._handlers = {q: load(spec, self._order.options) for q, spec in self._order.handlers.items()}
+        except JqError as error:
+            self._tell(Notice("failed", text=str(error)))
+            return False
+        gc.collect()
+        gc.freeze()  # children then share these pages instead of copying them at their first collection
+        concurrent = all(getattr(handler, "is_async", False) for handler in self._handlers.values())
+        self._tell(Notice("ready", text="async" if concurrent else ""))
+        return True
+
+    def _serve(self) -> bool:
+        control = self._control.fileno()
+        readable, _, _ = select([control, self._wake], [], [])
+        if self._wake in readable:
+            with suppress(BlockingIOError):
+                os.read(self._wake, 4096)
+            self._reap()
+        return self._obey() if control in readable else True
+
+    def _obey(self) -> bool:
+        data, fds, _, _ = socket.recv_fds(self._control, 256, 1)
+        for line in data.decode().splitlines():
+            verb, slot, *rest = line.split()
+            if verb == "spawn":
+                self._spawn(int(slot), fds[0])
+            else:
+                self._kill(int(slot), int(rest[0]))
+        return bool(data)
+
+    def _spawn(self, slot: int, fd: int) -> None:
+        keeper = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            self._become_child(slot, fd, keeper)
+        os.close(fd)
+        self._children[pid] = slot
+        self._tell(Notice("spawned", slot, pid))
+
+    def _become_child(self, slot: int, fd: int, keeper: int) -> None:
+        status = 1
+        try:
+            os.setpgid(0, 0)
+            kin.die_with_parent(keeper)
+            kin.adopt_orphans()
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self._control.close()
+            os.close(self._wake)
+            from jq_cli.pool.child import child_main
+
+            child_main(socket.socket(fileno=fd), self._slots[slot], self._handlers, memory=self._order.memory)()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            with suppress(BaseException):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(status)
+
+    def _kill(self, slot: int, signum: int) -> None:
+        for pid, its_slot in self._children.items():
+            if its_slot == slot:
+                kin.kill_group(pid, signum)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signum)
+
+    def _reap(self) -> None:
+        ended = []
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            slot = self._children.pop(pid, None)
+            if slot is not None:
+                kin.kill_group(pid)
+                ended.append(Notice("exited", slot, pid, status))
+        # First the orphans, then the news: the job may run again only when nothing of its last run is left.
+        kin.kill_orphans(set(self._children))
+        for notice in ended:
+            self._tell(notice)
+
+    def _kill_all(self) -> None:
+        for pid in self._children:
+            kin.kill_group(pid)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        kin.kill_orphans(set())
+
+    def _tell(self, notice: Notice) -> None:
+        with suppress(OSError):
+            self._control.sendall(msgspec.json.encode(notice) + b"\n")
+
+    def _read_line(self) -> bytes:
+        line = b""
+        while not line.endswith(b"\n"):
+            chunk = self._control.recv(1)
+            if not chunk:
+                return b""
+            line += chunk
+        return line
+
+
+def main() -> None:
+    """Take the descriptors from argv and keep."""
+    control, slots, count = (int(text) for text in sys.argv[1:4])
+    os.setsid()
+    kin.adopt_orphans()
+    # Descriptor 3 is where commands may write their result; nothing else may ever get that number.
+    while (fd := os.open(os.devnull, os.O_RDWR)) < 3:
+        pass
+    if fd != 3:
+        os.close(fd)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.path.insert(0, os.getcwd())
+    Keeper(socket.socket(fileno=control), Slots(slots, count)).run()
+
+
+if __name__ == "__main__":
+    main()
