@@ -22,6 +22,10 @@ FINAL = frozenset({"succeeded", "dead", "cancelled"})
 MAX_ERRORS = 10
 
 
+NO_RESULT = msgspec.Raw()
+"""The result of a job that has none. An empty `Raw` other than this one would be written as nothing, which is not JSON."""
+
+
 class Backoff(msgspec.Struct, frozen=True, omit_defaults=True):
     """How long a failed job waits before its next try; see `lifecycle.backoff_delay`. `base` and `cap` in seconds."""
 
@@ -83,7 +87,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_
     reason: str | None = None
     last_error: str | None = None
     errors: tuple[ErrorEntry, ...] = ()
-    result: msgspec.Raw = msgspec.Raw()
+    result: msgspec.Raw = NO_RESULT
     raw: bytes = b""
     extra: dict[str, Any] = {}
 
@@ -135,6 +139,8 @@ HEAD = (
 _FIELDS = {f.name: f for f in msgspec.structs.fields(Job)}
 _BLANK: dict[str, Any] = {name: _FIELDS[name].default for name in HEAD} | {"payload": b"", "extra": {}}
 
+_RESULTLESS = _BLANK | {"result": NO_RESULT}
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Job)
 
@@ -143,7 +149,7 @@ def encode_body(job: Job) -> bytes:
     """The body of a row: a JSON object without head and payload. Fields that a newer version stored come back out."""
     if job.format > FORMAT:
         return job.raw
-    body = _encoder.encode(msgspec.structs.replace(job, **_BLANK))
+    body = _encoder.encode(msgspec.structs.replace(job, **(_BLANK if job.result else _RESULTLESS)))
     if not job.extra:
         return body
     fields: dict[str, Any] = msgspec.json.decode(body)
