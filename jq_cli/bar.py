@@ -1,0 +1,51 @@
+"""A progress bar on stderr for a run over many things; nothing where no person looks."""
+
+import os
+import sys
+import time
+from types import TracebackType
+from typing import Any, Self
+
+REDRAW = 0.1
+"""Seconds between two drawings at least."""
+
+
+class Bar:
+    """Shows how far a run came. Use as a context manager; draws only on a terminal."""
+
+    def __init__(self, *, color: bool = True) -> None:
+        self._color = color
+        self._rich: Any = None
+        self._task: Any = None
+        self._drawn = 0.0
+
+    def __enter__(self) -> Self:
+        if sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+            self._start()
+        return self
+
+    def _start(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+        console = Console(stderr=True, no_color=not self._color, highlight=False)
+        count = TextColumn("{task.fields[count]:,} jobs", markup=False)
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), count)
+        self._rich = Progress(*columns, TimeRemainingColumn(), console=console, auto_refresh=False, transient=True)
+        self._rich.start()
+        self._task = self._rich.add_task("", total=None, count=0)
+
+    def step(self, phase: str, count: int, done: float | None, total: float | None) -> None:
+        """Draw the phase's name, how many jobs are done, and how much of the total (None: unknown)."""
+        if self._rich is None or time.monotonic() < self._drawn + REDRAW:
+            return
+        self._drawn = time.monotonic()
+        self._rich.update(self._task, description=phase, completed=done or 0, total=total, count=count)
+        self._rich.refresh()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._rich is not None:
+            self._rich.stop()
+            self._rich = None

@@ -1,0 +1,185 @@
+"""The root command: the table of commands, and how errors become exit codes.
+
+How a command is written
+- One module in `jq_cli/commands/` for each command, with an object `command`; it is imported only when the command runs.
+  The table below holds its name, section and one-line help, so that the root's help imports none.
+- `@command("len", "Help.")` from `jq_cli.options` adds the global options (`--backend`, `--namespace`, `--config`,
+  `--color`, `--debug`), which may stand before or after the command's name.
+- `@pass_session` hands over the `Session`: `session.settings`, `session.open()` for the store, `session.client()` for what
+  operators do. Messages go through `session.say`, data through `jq_cli.output`.
+- A command raises `JqError` for what people should read; this file turns it into a message and `exit_code`. To end with
+  another code without a message, raise `SystemExit(code)`.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from jq_cli import __version__
+from jq_cli.errors import JqError
+from jq_cli.options import GLOBAL_OPTIONS
+from jq_cli.session import Session, say
+
+Entry = tuple[str, str]
+
+SECTIONS: dict[str, dict[str, Entry]] = {
+    "Put work in": {
+        "enqueue": ("jq_cli.commands.enqueue", "Put one job on a queue, or many from NDJSON."),
+    },
+    "Do work": {
+        "work": ("jq_cli.commands.work", "Run a pool of workers."),
+    },
+    "Look": {
+        "ls-queues": ("jq_cli.commands.ls_queues", "List the queues with their counts."),
+        "len": ("jq_cli.commands.len", "Show how many jobs a queue holds."),
+        "ls": ("jq_cli.commands.ls", "List the jobs of a queue."),
+        "show": ("jq_cli.commands.show", "Show everything about a job."),
+        "workers": ("jq_cli.commands.workers", "List the workers."),
+    },
+    "Change": {
+        "promote": ("jq_cli.commands.promote", "Run scheduled jobs now."),
+        "requeue": ("jq_cli.commands.requeue", "Recover the jobs of dead workers now."),
+        "dlq": ("jq_cli.commands.dlq", "Look at, requeue or purge dead jobs."),
+        "pause": ("jq_cli.commands.pause", "Stop handing out the jobs of a queue."),
+        "resume": ("jq_cli.commands.resume", "Hand out the jobs of a queue again."),
+    },
+    "Recur": {
+        "cron": ("jq_cli.commands.cron", "Schedules (with the next release)."),
+    },
+    "Run it": {
+        "config": ("jq_cli.commands.config", "Show or check the configuration."),
+        "backends": ("jq_cli.commands.backends", "List the kinds of stores and the one in use."),
+    },
+}
+"""Command to (module, one-line help), by section of the root's help."""
+
+COMMANDS = {name: entry for entries in SECTIONS.values() for name, entry in entries.items()}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """The names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command, imported now."""
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[name][0]).command
+        return command
+
+    def resolve_command(self, context: click.Context, args: list[str]) -> Any:
+        """The command that the first argument names; an unknown one is refused with near names."""
+        if args and args[0] not in COMMANDS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=3)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise click.UsageError(f"no such command {args[0][:60]!r}{hint}", context)
+        return super().resolve_command(context, args)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table, by section."""
+        for title, entries in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, help) for name, (_, help) in entries.items()])
+
+
+def _install_completion(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value:
+        from jq_cli.completion import install
+
+        install(value)
+        context.exit()
+
+
+def _make_root() -> LazyGroup:
+    return LazyGroup(
+        "jq",
+        help="A job queue that operators drive from the command line. Also installed as jobq.",
+        params=[
+            *GLOBAL_OPTIONS,
+            click.Option(
+                ["--install-completion"],
+                type=click.Choice(["auto", "bash", "zsh", "fish"]),
+                is_flag=False,
+                flag_value="auto",
+                expose_value=False,
+                is_eager=True,
+                callback=_install_completion,
+                help="Install completion for your shell, or for the one named.",
+            ),
+        ],
+        context_settings={"help_option_names": ["-h", "--help"]},
+        invoke_without_command=False,
+        no_args_is_help=True,
+    )
+
+
+root = click.version_option(__version__, prog_name="jq", message="%(prog)s %(version)s")(_make_root())
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one command line and give its exit code. Says on stderr what went wrong."""
+    session = Session()
+    try:
+        root.main(list(args), prog_name="jq", obj=session, standalone_mode=False)
+        _flush()
+        return 0
+    except SystemExit as end:
+        return _ended(end)
+    except BrokenPipeError:
+        return _broken_pipe()
+    except (KeyboardInterrupt, click.Abort):
+        return 128 + signal.SIGINT
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except Exception as error:
+        return _failed(error, session)
+
+
+def _ended(end: SystemExit) -> int:
+    _flush()
+    return end.code if isinstance(end.code, int) else int(end.code is not None)
+
+
+def _failed(error: Exception, session: Session) -> int:
+    if session.debug:
+        import traceback
+
+        traceback.print_exc()
+    if isinstance(error, JqError):
+        say(str(error))
+        return error.exit_code
+    if isinstance(error, click.ClickException):
+        say(_usage(error))
+        return error.exit_code
+    say(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
+    return 1
+
+
+def _usage(error: click.ClickException) -> str:
+    message = error.format_message().strip()
+    context = getattr(error, "ctx", None)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return message
+    path = context.command_path if context is not None else "jq"
+    return f"{message[:1].lower()}{message[1:].rstrip('.')}; see {path} --help"
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _broken_pipe() -> int:
+    # The interpreter flushes stdout once more at its end; it must not find the broken pipe again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 128 + signal.SIGPIPE

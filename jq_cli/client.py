@@ -1,0 +1,123 @@
+"""What an operator or a producer can do with a store. The command line calls this, and so will every other way in."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Self, TypeVar
+
+from jq_cli.backends.base import Backend, Controls, Inserted, QueueCounts
+from jq_cli.draft import Draft, check_name
+from jq_cli.errors import BackendUnreachable, NotFound
+from jq_cli.job import Job, State
+from jq_cli.settings import Settings
+
+Answer = TypeVar("Answer")
+
+RESEND_AFTER = (0.1, 0.5, 2.0)
+"""Seconds to wait before a call that got no answer is sent again; then the error goes to the caller."""
+
+PAGE = 200
+"""Jobs fetched at a time. Each may carry a payload of 1 MiB."""
+
+
+class Client:
+    """One store and the settings it was opened with. Use as a context manager or call `close`."""
+
+    def __init__(
+        self, backend: Backend, settings: Settings | None = None, *, wait: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.backend = backend
+        self.settings = settings or Settings()
+        self._wait = wait
+
+    # --- producers ---
+
+    def enqueue(self, drafts: Sequence[Draft]) -> list[Inserted]:
+        """Put jobs on their queues, in order; says for each what became of it.
+
+        Without an answer the same drafts are sent again. Their ids are the same, so no job is made twice: a draft whose own
+        id is found then was stored by the first call.
+        """
+        sent = 0
+
+        def send() -> list[Inserted]:
+            nonlocal sent
+            sent += 1
+            return self.backend.insert(drafts)
+
+        answers = self.resent(send)
+        if sent == 1:
+            return answers
+        return [
+            Inserted("created", a.id) if a.status == "duplicate" and a.id == d.job.id else a
+            for a, d in zip(answers, drafts, strict=True)
+        ]
+
+    def resent(self, call: Callable[[], Answer]) -> Answer:
+        """The answer of a call that may safely be made again, made again while the store does not answer."""
+        for pause in RESEND_AFTER:
+            try:
+                return call()
+            except BackendUnreachable:
+                self._wait(pause)
+        return call()
+
+    # --- readers ---
+
+    def queues(self) -> list[str]:
+        """All queues: configured, or ever used."""
+        return sorted({*self.backend.queues(), *self.settings.queues})
+
+    def counts(self, queues: Sequence[str] | None = None) -> list[QueueCounts]:
+        """Counts of the named queues in the order asked for, or of all."""
+        return self.backend.counts(self.queues() if queues is None else queues)
+
+    def look(self, queues: Sequence[str]) -> list[QueueCounts | NotFound]:
+        """Counts of the named queues; for a name that was never configured or used the error to report, with near names."""
+        counts = self.backend.counts(queues)
+        if all(_touched(each) for each in counts):
+            return list(counts)
+        known = self.queues()
+        return [each if each.queue in known else self._unknown(each.queue, known) for each in counts]
+
+    def demand(self, queue: str) -> QueueCounts:
+        """Counts of a queue. Raises NotFound, with near names, when it was never configured or used."""
+        [found] = self.look([check_name(queue)])
+        if isinstance(found, NotFound):
+            raise found
+        return found
+
+    def _unknown(self, queue: str, known: Sequence[str]) -> NotFound:
+        from difflib import get_close_matches
+
+        near = get_close_matches(queue, known, n=3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        return NotFound(f"no such queue: {queue}{hint} (store: {self.backend.url})")
+
+    def jobs(self, queue: str, state: State, *, reverse: bool = False) -> Iterator[Job]:
+        """The jobs of a queue in a state, in the state's own order, fetched page by page."""
+        cursor: str | None = None
+        while True:
+            page = self.backend.page(queue, state, cursor=cursor, limit=PAGE, reverse=reverse)
+            yield from page.jobs
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    # --- end ---
+
+    def close(self) -> None:
+        """Close the store."""
+        self.backend.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _touched(counts: QueueCounts) -> bool:
+    return any(counts.totals.values()) or any(counts.states.values()) or counts.controls != Controls()

@@ -1,0 +1,1 @@
+"""The commands, one module each: parse, call the client or the worker, print. No command calls another."""
