@@ -49,7 +49,7 @@ def settle(job: Job, outcome: Outcome, *, now: int, rand: float, keeping: Keepin
     """The change that an execution's outcome makes. `rand` in 0..1 drives the jitter of a retry."""
     match outcome.kind:
         case "succeeded":
-            change = succeed(job, outcome.result, keeping)
+            change = succeed(job, outcome.result, keeping, note=outcome.error)
         case "failed":
             change = fail(job, outcome.error, now=now, rand=rand, keeping=keeping, least_delay=outcome.delay)
         case "permanent" | "undecodable":
@@ -63,9 +63,10 @@ def settle(job: Job, outcome: Outcome, *, now: int, rand: float, keeping: Keepin
     return change if outcome.output is None else replace(change, output=outcome.output)
 
 
-def succeed(job: Job, result: msgspec.Raw, keeping: Keeping = KEEPING) -> Change:
-    """The job is done."""
-    return _finish(replace(job, state="succeeded", result=result), job, keeping, ("succeeded",))
+def succeed(job: Job, result: msgspec.Raw, keeping: Keeping = KEEPING, *, note: str = "") -> Change:
+    """The job is done. A `note` says what went wrong with keeping its result."""
+    new = replace(job, state="succeeded", result=result, last_error=note or job.last_error)
+    return _finish(new, job, keeping, ("succeeded",))
 
 
 def fail(job: Job, error: str, *, now: int, rand: float, keeping: Keeping = KEEPING, least_delay: int = 0) -> Change:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from jq_cli import lifecycle
 from jq_cli.backends.base import Setting, Watch
 from jq_cli.change import Change, Verdict
-from jq_cli.consumer import HEARTBEAT, Consumer
+from jq_cli.consumer import HEARTBEAT, HEARTBEAT_VALID, Consumer
 from jq_cli.durations import format_duration
 from jq_cli.errors import BackendError
 from jq_cli.handlers.spec import HandlerSpec
@@ -98,6 +98,7 @@ class Worker:
         self._dry = False
         self._next = dict.fromkeys(("poll", "beat", "tick", "look", "empty", "prune"), 0.0)
         self._lifeline = Lifeline(consumer.lease)
+        self._beat_every = consumer.lease * HEARTBEAT / HEARTBEAT_VALID / 1_000
         self._empty = False
         self._pool = Pool(handlers, options.pool, self._selector, env)
 
@@ -171,7 +172,7 @@ class Worker:
         if self._lifeline.broken:
             self._make_up()
         self._turn()
-        if self._is_due("beat", HEARTBEAT / 1_000):
+        if self._is_due("beat", self._beat_every):
             self._beat()
         if self._is_due("tick", TICK):
             self._maintain()
@@ -376,8 +377,7 @@ class Worker:
             self._interrupt_all()
 
     def _interrupt_all(self) -> None:
-        jobs = self._pool.kill_all()
-        self._pool.ended += [Ended(job, "stopped", why="shutdown") for job in jobs]
+        self._pool.kill_all("shutdown")
         self._stop_at = 0.0
 
     def _judge_end(self) -> None:
@@ -418,8 +418,7 @@ class Worker:
         if not self._lifeline.snapped() or not self._pool.held():
             return
         self._say("no contact with the store for too long: stopping all handlers before their jobs start elsewhere")
-        jobs = self._pool.kill_all()
-        self._pool.ended += [Ended(job, "stopped", why="shutdown") for job in jobs]
+        self._pool.kill_all("shutdown")
 
     def _finish(self) -> None:
         self._watch_tally(self.tally)

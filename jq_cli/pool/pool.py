@@ -141,14 +141,15 @@ class Pool:
             if any(not child.begun(id) for id in child.tasks):
                 self._recall(child)
 
-    def kill_all(self) -> list[Job]:
-        """Kill everything at once, without grace, and start afresh; gives the jobs that were there."""
-        jobs = list(self.held().values())
+    def kill_all(self, why: str) -> None:
+        """Kill everything at once, without grace, and start afresh; what was there comes out as `stopped` with `why`."""
+        self.ended += [Ended(job, "stopped", why=why) for job in self._waiting]
         self._waiting.clear()
+        for child in self._children:
+            child.stops |= dict.fromkeys(child.tasks, (why, 0.0))
         self._disband(self._crew)
         self._crew = self._start_crew()
         self._respawn()
-        return jobs
 
     def reload(self) -> None:
         """Load the handlers afresh. Running jobs end first: each child is replaced when it has nothing left to do."""

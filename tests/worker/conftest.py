@@ -1,0 +1,13 @@
+"""A bench with a memory backend: the pool needs no more, because only the parent talks to the store."""
+
+from pathlib import Path
+
+import pytest
+
+from jq_cli.backends.memory import MemoryBackend
+from tests.worker.bench import Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(MemoryBackend(), tmp_path / "traces")
