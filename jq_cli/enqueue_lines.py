@@ -41,11 +41,23 @@ def enqueue_lines(
 ) -> None:
     """Enqueue every line of a file, checked whole first, or of stdin (`-`) as they come. `at`: ms of a moment to wait for."""
     wanted = Wanted(**options)
+    tally = _take(session, queue, source, wanted, shared, at)
+    _tell(tally, wanted)
+
+
+def take_lines(session: Session, queue: str, source: str) -> None:
+    """Enqueue every line, as `enqueue_lines` does, for a caller that goes on to work them. Any bad line stops it."""
+    names = dict.fromkeys(("raw", "as_text", "skip_invalid", "fail_on_duplicate", "verbose", "as_json"), False)
+    _take(session, queue, source, Wanted(skip_lines=None, **names), Line(payload=msgspec.Raw(b"null")), None)
+
+
+def _take(session: Session, queue: str | None, source: str, wanted: Wanted, shared: Line, at: int | None) -> Tally:
     with _opened(source) as descriptor:
         run = _Run(session, queue, wanted, descriptor)
         with run.bar:
             tally = run.whole(shared, at)
-    _tell(tally, wanted, run)
+    say(_summary(tally, run))
+    return tally
 
 
 class _Run:
@@ -131,8 +143,7 @@ def _opened(source: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _tell(tally: Tally, wanted: Wanted, run: _Run) -> None:
-    say(_summary(tally, run))
+def _tell(tally: Tally, wanted: Wanted) -> None:
     if wanted.as_json:
         names = ("created", "duplicates", "replayed", "refused", "invalid")
         print(msgspec.json.encode({name: getattr(tally, name) for name in names}).decode())

@@ -7,13 +7,15 @@ from typing import Any
 
 import click
 
+from jq_cli.backends.base import Backend
+from jq_cli.client import Client
 from jq_cli.errors import UsageError
 from jq_cli.handlers.spec import HandlerSpec
 from jq_cli.options import Command, pass_session
 from jq_cli.session import Session, say
 
 QUEUE_OF_FILES = "default"
-"""Where `--from` puts the lines of a file when neither the command nor a line names a queue."""
+"""Where `--from` puts jobs when the command names no queue."""
 
 
 class WorkCommand(Command):
@@ -66,10 +68,12 @@ def _option(*names: str, **attributes: Any) -> Callable[[Callable[..., Any]], Ca
 )
 @_option("-q", "--quiet", is_flag=True, help="No messages about single jobs and no progress line.")
 @pass_session
-def command(session: Session, queues: tuple[str, ...], **given: Any) -> None:
+def command(session: Session, /, queues: tuple[str, ...], **given: Any) -> None:
     """Find the handlers, open the store, work."""
     from jq_cli.draft import check_name
 
+    if given["source"] is not None and not queues:
+        queues = (QUEUE_OF_FILES,)
     for queue in queues:
         check_name(queue)
     handlers = _handlers(session, queues, given)
@@ -139,6 +143,29 @@ def _work(session: Session, queues: tuple[str, ...], handlers: dict[str, Handler
         code = worker.run()
     progress.end(worker.tally)
     return code
+
+
+class _SharedStore(Session):
+    """A session whose client uses a store that is open already, and leaves it open."""
+
+    def __init__(self, session: Session, backend: Backend) -> None:
+        super().__init__()
+        self.__dict__.update(session.__dict__)
+        self._backend = backend
+
+    def client(self) -> Client:
+        """A client that does not close the store."""
+        client = Client(self._backend, self.settings)
+        client.close = lambda: None  # type: ignore[method-assign]
+        return client
+
+
+def _enqueue(session: Session, backend: Backend, queues: tuple[str, ...], source: str) -> None:
+    from jq_cli.enqueue_lines import take_lines
+
+    if len(queues) > 1:
+        raise UsageError("--from puts jobs on one queue; name one, not several")
+    take_lines(_SharedStore(session, backend), queues[0], source)
 
 
 def _options(session: Session, queues: tuple[str, ...], given: dict[str, Any]) -> Any:
