@@ -1,0 +1,23 @@
+"""Random sequences of calls, compared with the memory backend: what no list of named cases thinks of."""
+
+import os
+
+from jq_cli.backends.base import Backend
+from jq_cli.ids import nonce
+from jq_cli.testing.clock import ManualClock
+from jq_cli.testing.machine import run_machine
+
+
+class RandomRunsTests:
+    """`runs` runs of `steps` steps each; the environment variable JQ_CONFORMANCE_RUNS overrides `runs`."""
+
+    runs = 100
+    steps = 50
+
+    def open(self, clock: ManualClock, namespace: str) -> Backend:
+        """The store under test; see ConformanceSuite."""
+        raise NotImplementedError
+
+    def test_random_sequences_of_calls_are_answered_as_the_model_answers_them(self) -> None:
+        runs = int(os.environ.get("JQ_CONFORMANCE_RUNS", self.runs))
+        run_machine(self.open, lambda: "t" + nonce(), runs=runs, steps=self.steps)
