@@ -45,9 +45,11 @@ class Twins:
 
     def jobs(self, question: Callable[[Backend], Sequence[Job | None]], *, ordered: bool = True) -> list[Pair | None]:
         """The jobs that both give, in pairs."""
-        wanted, got = list(question(self.model)), list(question(self.subject))
-        if not ordered:
-            wanted, got = sorted(wanted, key=_place), sorted(got, key=_place)
+        wanted, got = question(self.model), question(self.subject)
+        return self.paired(wanted, got) if ordered else self.paired(sorted(wanted, key=_place), sorted(got, key=_place))
+
+    def paired(self, wanted: Sequence[Job | None], got: Sequence[Job | None]) -> list[Pair | None]:
+        """The same jobs as the model and the store gave them; a difference is an error."""
         now = self.clock.now
         shown = [plain(job, now) for job in wanted], [plain(job, now) for job in got]
         assert shown[1] == shown[0], f"the store gave\n  {_text(shown[1])}\ninstead of\n  {_text(shown[0])}"
@@ -62,15 +64,14 @@ class Twins:
         return [pair for pair in self.jobs(lambda backend: backend.claim(claim).jobs) if pair]
 
     def turn(self, changes: Sequence[Changes], claim: Claim) -> list[Pair]:
-        turned = [
-            backend.turn([pair[side] for pair in changes], claim)
-            for side, backend in enumerate((self.model, self.subject))
-        ]
+        turned = (
+            self.model.turn([pair[0] for pair in changes], claim),
+            self.subject.turn([pair[1] for pair in changes], claim),
+        )
         assert turned[1].verdicts == turned[0].verdicts, (
             f"verdicts {turned[1].verdicts} instead of {turned[0].verdicts}"
         )
-        answers = dict(zip((self.model, self.subject), turned, strict=True))
-        return [pair for pair in self.jobs(lambda backend: answers[backend].jobs) if pair]
+        return [pair for pair in self.paired(turned[0].jobs, turned[1].jobs) if pair]
 
     def write(self, changes: Sequence[Changes]) -> list[Verdict]:
         wanted = self.model.replace([pair[0] for pair in changes])
@@ -90,6 +91,11 @@ class Twins:
 
     # --- calls that read ---
 
+    def look(self, queue: str, ids: Sequence[str]) -> None:
+        """Rows and side records."""
+        self.jobs(lambda backend: backend.get(queue, ids))
+        self.ask(lambda backend: backend.outputs(queue, ids))
+
     def due(self) -> list[Pair]:
         return [pair for pair in self.jobs(lambda backend: backend.due(1_000).jobs, ordered=False) if pair]
 
@@ -105,19 +111,14 @@ class Twins:
 
     def compare_pages(self, queue: str, state: State, limit: int, reverse: bool) -> None:
         """One listing, page by page with each store's own cursors."""
-        cursors: list[str | None] = [None, None]
+        wanted = got = None
         while True:
-            pages = [
-                backend.page(queue, state, cursor=cursor, limit=limit, reverse=reverse)
-                for backend, cursor in zip((self.model, self.subject), cursors, strict=True)
-            ]
-            answers = dict(zip((self.model, self.subject), pages, strict=True))
-            self.jobs(lambda backend, answers=answers: answers[backend].jobs)
-            cursors = [page.cursor for page in pages]
-            assert (cursors[1] is None) == (cursors[0] is None), (
-                f"{state} page ends: {cursors[1]} instead of {cursors[0]}"
-            )
-            if cursors[0] is None:
+            model = self.model.page(queue, state, cursor=wanted, limit=limit, reverse=reverse)
+            subject = self.subject.page(queue, state, cursor=got, limit=limit, reverse=reverse)
+            self.paired(model.jobs, subject.jobs)
+            wanted, got = model.cursor, subject.cursor
+            assert (got is None) == (wanted is None), f"the cursor after {state} jobs is {got} instead of {wanted}"
+            if wanted is None:
                 return
 
     def compare_all(self, workers: Sequence[str]) -> None:
@@ -127,8 +128,7 @@ class Twins:
         for queue in self.ask(lambda backend: backend.queues()):
             for state in STATES:
                 self.compare_pages(queue, state, 1_000, reverse=False)
-                ids = [job.id for job in self.model.page(queue, state, limit=1_000).jobs]
-                self.ask(lambda backend, queue=queue, ids=ids: backend.outputs(queue, ids))
+                self.look(queue, [job.id for job in self.model.page(queue, state, limit=1_000).jobs])
         for worker in workers:
             self.held(worker)
         check_structure(self.subject)
