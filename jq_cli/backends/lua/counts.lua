@@ -1,0 +1,28 @@
+-- Counts a queue. ARGV: now. Answers now, numbers of ready (due scheduled ones among them), scheduled, running, succeeded,
+-- dead and cancelled jobs, the least ready_at of the ready ones or nothing, totals, controls.
+local queue, now = queue_at(1), time(ARGV[1])
+
+-- Within one priority the ready jobs lie by ready_at, so the first of each is its oldest: one step for each priority.
+-- The share of the priority in a score is told by the distance from now, which is never half of 1e12 ms (15 years).
+local function oldest_ready()
+  local oldest, from = nil, '-inf'
+  for _ = 1, 2001 do
+    local first = call('ZRANGE', queue.ready, from, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
+    if not first then
+      break
+    end
+    local priority = math.floor((now - first) / 1e12 + 0.5)
+    oldest = math.min(oldest or math.huge, first + priority * 1e12)
+    from = string.format('(%.0f', now - priority * 1e12 + 5e11)
+  end
+  return oldest
+end
+
+local due = call('ZCOUNT', queue.scheduled, '-inf', now)
+local oldest = oldest_ready()
+if due > 0 then
+  oldest = math.min(oldest or math.huge, call('ZRANGE', queue.scheduled, 0, 0, 'WITHSCORES')[2])
+end
+return {now, call('ZCARD', queue.ready) + due, call('ZCARD', queue.scheduled) - due, call('ZCARD', queue.running),
+        call('ZCARD', queue.succeeded), call('ZCARD', queue.dead), call('ZCARD', queue.cancelled),
+        oldest or false, call('HGETALL', queue.totals), call('GET', queue.controls)}

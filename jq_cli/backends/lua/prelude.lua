@@ -1,0 +1,69 @@
+-- The head of every script: where everything of one queue lives, and the steps that several scripts share.
+--
+-- Keys of a queue are <namespace>:{<queue>}:<part>. The braces put them in one slot of a cluster, so that one script may
+-- touch them all; scripts get them in KEYS, in this order, once for each queue they work on.
+--
+--   jobs       hash  id -> the row, JSON, its head first: {"generation":0,"priority":0,["version":"..",]"created_at":..,
+--                    "ready_at":..,...[,"finished_at":..][,"stop":true]}. Fields with their default value are left out;
+--                    a row without a version has its id for one, a row without a state is ready
+--   payloads   hash  id -> the producer's JSON, byte for byte
+--   leases     hash  id -> while it runs: {"token":"1.x","version":"1.x","generation":1,"owner":"host:1:ab",
+--                    "started_at":..[,"stop":true]}, laid over the row by readers; `running` holds its end
+--   outputs    hash  id -> captured output and progress, JSON
+--   ready      zset  by -priority * 1e12 + ready_at; equal scores by id
+--   scheduled  zset  by ready_at
+--   running    zset  by the end of the lease
+--   succeeded  zset  by finished_at; dead and cancelled likewise
+--   dead       zset
+--   cancelled  zset
+--   counted    zset  the finished jobs of which a queue keeps only the last N, by finished_at
+--   wake       zset  when a waiting job expires or a finished one is forgotten. An entry of a running job means nothing:
+--                    a claim leaves it, `due` drops it
+--   keys       hash  dedup:<text>, idempotency:<text> -> {"job":"<id>","until":<ms>|null,"fingerprint":".."[,"outcome":..]}
+--   keyends    zset  name of a key by its `until`
+--   totals     hash  enqueued, succeeded, failed, dead, recovered, duplicates -> number
+--   controls   text  what an operator set, JSON
+--
+-- Beside the queues: <namespace>:queues, the set of their names, and <namespace>:notes, a hash. Hints are published to
+-- <namespace>:{<queue>}:ready and :done. No key has a TTL: the server may not decide what is forgotten.
+-- Times are whole ms since the epoch. A script never decodes a row: it reads its head by position.
+
+local call = redis.call
+local sub, match, find = string.sub, string.match, string.find
+
+local PARTS = {'jobs', 'payloads', 'leases', 'outputs', 'ready', 'scheduled', 'running', 'succeeded', 'dead', 'cancelled',
+               'counted', 'wake', 'keys', 'keyends', 'totals', 'controls'}
+local STEP = 1000 -- rows that one step handles at most; Lua can pass some 8,000 arguments to a command
+local STOP = ',"stop":true}'
+
+-- The keys of the nth queue in KEYS, by part.
+local function queue_at(n)
+  local queue, at = {}, (n - 1) * #PARTS
+  for i = 1, #PARTS do
+    queue[PARTS[i]] = KEYS[at + i]
+  end
+  queue.done = sub(queue.jobs, 1, -5) .. 'done'
+  return queue
+end
+
+-- The store's time: the server's, or the one given to a backend that was opened with a clock.
+local function time(given)
+  if given ~= '' then
+    return tonumber(given)
+  end
+  local at = call('TIME')
+  return at[1] * 1000 + math.floor(at[2] / 1000)
+end
+
+-- One command for many members; an empty list is no command.
+local function many(command, key, list)
+  if #list > 0 then
+    return call(command, key, unpack(list))
+  end
+  return {}
+end
+
+-- Tells watchers to look. Whoever may not publish still may work: watchers poll as well.
+local function hint(channel)
+  redis.pcall('PUBLISH', channel, '')
+end

@@ -1,0 +1,231 @@
+"""The Redis backend: Redis 7 and later, Valkey, and what speaks like them. Every step that must be atomic is a Lua script
+over the keys of one queue; lua/prelude.lua draws the layout, docs/redis.md is for operators."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from jq_cli.backends.base import (
+    Backend,
+    Claim,
+    Claimed,
+    Clock,
+    Controls,
+    Due,
+    Extended,
+    Hold,
+    Inserted,
+    Page,
+    QueueCounts,
+    Setting,
+    Turned,
+)  # fmt: skip
+from jq_cli.backends.redis_address import parse_address
+from jq_cli.backends.redis_batches import STEP, batched, by_queue
+from jq_cli.backends.redis_changes import Packed, Part, calls_of
+from jq_cli.backends.redis_client import RedisClient
+from jq_cli.backends.redis_connection import Word
+from jq_cli.backends.redis_inserts import arguments, results
+from jq_cli.backends.redis_inserts import parts_of as parts_of_drafts
+from jq_cli.backends.redis_keys import Keys
+from jq_cli.backends.redis_reader import RedisReader, read_controls
+from jq_cli.backends.redis_rows import claimed_jobs, lease_start, text_of
+from jq_cli.backends.redis_scripts import Call
+from jq_cli.backends.redis_watch import RedisWatch
+from jq_cli.change import Change, Verdict
+from jq_cli.draft import Draft
+from jq_cli.job import Job, State, Token
+
+QUEUES_AT_ONCE = 32
+"""Queues that one script call claims from, at most."""
+
+_HOLDS: dict[str, Hold] = {"h": "held", "s": "stop", "l": "lost"}
+_VERDICTS: dict[bytes, Verdict] = {b"ap": "applied", b"al": "already", b"lo": "lost"}
+_NOTHING = Claim((), 0, "", 0, "")
+
+
+class RedisBackend(Backend):
+    """One namespace on one server. With a `clock`, that one is the store's clock instead of the server's."""
+
+    def __init__(self, client: RedisClient, namespace: str, clock: Clock | None) -> None:
+        self.url = client.address.shown
+        self._client = client
+        self._keys = Keys(namespace)
+        self._clock = clock
+        self._reader = RedisReader(client, self._keys, self._time)
+        self._registered: set[str] = set()
+        self._registered_on = 0
+
+    # --- producers ---
+
+    def insert(self, drafts: Sequence[Draft]) -> list[Inserted]:
+        """See Backend. More than 1,000 jobs or 4 MiB, or several queues, are several steps: one that fails may leave those
+        before it stored; sent again with the same ids, they are not stored twice."""
+        self._register({draft.job.queue for draft in drafts})
+        numbers: list[int] = []
+        parts: list[list[Draft]] = []
+        answers = self._client.pipeline(self._inserts(drafts, numbers, parts))
+        inserted = [each for part, answer in zip(parts, answers, strict=True) for each in results(part, answer)]
+        if len(parts) == 1:
+            return inserted
+        return [each for _, each in sorted(zip(numbers, inserted, strict=True), key=itemgetter(0))]
+
+    def _inserts(self, drafts: Sequence[Draft], numbers: list[int], parts: list[list[Draft]]) -> Iterator[Call]:
+        # Lazily, so that the server stores the first part while the second is made.
+        for queue, part in parts_of_drafts(drafts):
+            numbers += part
+            parts.append([drafts[n] for n in part])
+            yield Call("insert", self._keys.of((queue,)), (self._time(), "", *arguments(parts[-1])), flag=1)
+
+    # --- workers ---
+
+    def claim(self, claim: Claim) -> Claimed:
+        turned = self.turn((), claim)
+        return Claimed(turned.now, turned.jobs)
+
+    def replace(self, changes: Sequence[Change]) -> list[Verdict]:
+        return self.turn(changes, _NOTHING).verdicts if changes else []
+
+    def turn(self, changes: Sequence[Change], claim: Claim) -> Turned:
+        """See Backend. One round trip for up to 1,000 changes and a claim over up to 32 queues. A claim whose answer was lost
+        is not sent again. It may give fewer jobs than there are: 16 MiB at once, or what was taken in within the deadline."""
+        verdicts: list[Verdict] = ["lost"] * len(changes)
+        *early, pending = calls_of(changes)
+        for call in early:
+            self._turn(changes, call, _NOTHING, verdicts)
+        jobs: list[Job] = []
+        until = time.monotonic() + self._client.address.timeout
+        for queues in batched(claim.queues, QUEUES_AT_ONCE) or [()]:
+            ends = "again"
+            while ends == "again" and time.monotonic() < until:
+                rest = replace(claim, queues=queues, limit=claim.limit - len(jobs), idle=claim.idle - len(jobs))
+                now, more, ends = self._turn(changes, pending, rest, verdicts)
+                jobs, pending = jobs + more, []
+            if ends or len(jobs) >= claim.limit:
+                break
+        return Turned(now, verdicts, jobs)
+
+    def _turn(
+        self, changes: Sequence[Change], parts: Sequence[Part], claim: Claim, verdicts: list[Verdict]
+    ) -> tuple[int, list[Job], str]:
+        """One script call: settle some parts of the changes, then claim. Gives now, the jobs, and why the claim ended."""
+        packed = Packed(claim.queues)
+        for queue, numbers in parts:
+            packed.add(queue, [changes[n] for n in numbers])
+        asked = (text_of(claim.worker), claim.lease, text_of(claim.nonce), claim.limit, claim.idle, len(claim.queues))
+        words = (self._time(), *asked, packed.shapes, *packed.sections)
+        answer = self._client.call(Call("turn", self._keys.of(packed.queues), words), again=claim.limit <= 0)
+        now, told, ends, *claimed = answer
+        order = (n for _, numbers in parts for n in numbers)
+        for n, at in zip(order, range(0, len(told), 2), strict=True):
+            verdicts[n] = _VERDICTS[told[at : at + 2]]
+        jobs: list[Job] = []
+        for queue, *stored in claimed:
+            lease = {"owner": claim.worker, "started_at": now, "lease_until": now + claim.lease}
+            jobs += claimed_jobs(claim.queues[queue - 1], *stored, nonce=claim.nonce, **lease)
+        return now, jobs, ends.decode()
+
+    def extend(self, leases: Sequence[Token], *, lease: int, live: Mapping[str, bytes] | None = None) -> Extended:
+        calls: list[Call] = []
+        order: list[int] = []
+        for queue, numbers in by_queue([each.queue for each in leases], STEP):
+            words: list[Word] = [self._time(), lease]
+            for n in numbers:
+                words += (leases[n].id, lease_start(leases[n].token), (live or {}).get(leases[n].id, b""))
+            calls.append(Call("extend", self._keys.of((queue,)), words))
+            order += numbers
+        answers = self._client.pipeline(calls)
+        holds: list[Hold] = ["lost"] * len(leases)
+        for n, letter in zip(order, b"".join(letters for _, letters in answers).decode(), strict=True):
+            holds[n] = _HOLDS[letter]
+        return Extended(answers[-1][0] if answers else self.now(), holds)
+
+    # --- readers ---
+
+    def due(self, limit: int) -> Due:
+        return self._reader.due(limit)
+
+    def get(self, queue: str, ids: Sequence[str]) -> list[Job | None]:
+        return self._reader.get(queue, ids)
+
+    def find(self, id: str) -> Job | None:
+        return self._reader.find(id)
+
+    def page(
+        self, queue: str, state: State, *, cursor: str | None = None, limit: int = 100, reverse: bool = False
+    ) -> Page:
+        return self._reader.page(queue, state, cursor, limit, reverse=reverse)
+
+    def outputs(self, queue: str, ids: Sequence[str]) -> list[bytes | None]:
+        return self._reader.outputs(queue, ids)
+
+    def held(self, worker: str) -> list[Job]:
+        return self._reader.held(worker)
+
+    def queues(self) -> list[str]:
+        return self._reader.queues()
+
+    def counts(self, queues: Sequence[str] | None = None) -> list[QueueCounts]:
+        return self._reader.counts(self.queues() if queues is None else queues)
+
+    # --- controls and notes ---
+
+    def control(self, queue: str, setting: Setting) -> Controls:
+        self._register({queue})
+        while True:
+            old: bytes | None = self._client.call(("GET", self._keys.part(queue, "controls")))
+            new = read_controls(old).changed(setting, self.now())
+            words = (old or b"", msgspec.json.encode(new))
+            if self._client.call(Call("control", self._keys.of((queue,)), words)):
+                return new
+
+    def read(self, prefix: str) -> dict[str, bytes]:
+        notes: dict[str, bytes] = {}
+        for key, value in self._reader.scan(self._keys.notes, prefix):
+            notes[key.decode()] = value
+        return notes
+
+    def swap(self, key: str, old: bytes | None, new: bytes | None) -> bool:
+        words = (key, "" if old is None else "1", old or b"", "" if new is None else "1", new or b"")
+        return bool(self._client.call(Call("swap", (self._keys.notes,), words), again=False))
+
+    def now(self) -> int:
+        if self._clock is not None:
+            return self._clock()
+        seconds, micros = self._client.call(("TIME",))
+        return int(seconds) * 1_000 + int(micros) // 1_000
+
+    def watch(self, topics: Sequence[str]) -> RedisWatch:
+        channels = [self._keys.part(queue, kind) for kind, _, queue in (topic.partition(":") for topic in topics)]
+        return RedisWatch(self._client.address, channels)
+
+    def close(self) -> None:
+        self._client.close()
+
+    # --- parts ---
+
+    def _time(self) -> Word:
+        """The script's argument for the store's time: nothing for the server's own."""
+        return "" if self._clock is None else self._clock()
+
+    def _register(self, queues: set[str]) -> None:
+        """Make the queues known before they hold anything; again after each reconnection, for the server may have lost
+        them. That they exist must never be learnt too late: what lies in an unknown queue is never recovered."""
+        if self._registered_on != self._client.connections:
+            self._registered.clear()
+        if new := queues - self._registered:
+            self._client.call(("SADD", self._keys.queues, *sorted(new)))
+            self._registered |= new
+            self._registered_on = self._client.connections
+
+
+def open_redis(url: str, *, namespace: str = "jq", clock: Clock | None = None, **options: Any) -> Backend:
+    """The store at a URL (forms and options: `redis_address`). Nothing is sent before the first call.
+
+    Raises UsageError when the URL or an option cannot be used.
+    """
+    return RedisBackend(RedisClient(parse_address(url, options)), namespace, clock)

@@ -1,0 +1,104 @@
+"""Where a Redis server is and how to log in: a URL of the forms that redis-py takes, as one checked record.
+
+`redis://[user[:password]@]host[:port][/db]`, the same with `rediss` for TLS, and `unix://[user[:password]@]/path[?db=0]`;
+options in the query, see OPTIONS. User and password are percent-encoded; a password alone is that of the default user.
+"""
+
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+import msgspec
+
+from jq_cli.errors import UsageError
+from jq_cli.store_url import mask_url
+
+OPTIONS = (
+    "client_name", "db", "password", "ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile",
+    "ssl_password", "timeout", "username",
+)  # fmt: skip
+"""Options of the query and of the configuration, named as in redis-py, and `timeout`: seconds until a call gives up."""
+
+TIMEOUT = 2.0
+_SCHEMES = ("redis", "rediss", "unix")
+_REQUIRED = {"none": False, "optional": True, "required": True}
+_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+class Tls(msgspec.Struct, frozen=True):
+    """How to check the server and what to show it. Files are paths; without `ca_certs` the system's authorities count."""
+
+    verify: bool = True
+    check_hostname: bool = True
+    ca_certs: str | None = None
+    certfile: str | None = None
+    keyfile: str | None = None
+    password: str | None = None
+
+
+class Address(msgspec.Struct, frozen=True):
+    """A server and a login. `path` is set for a Unix socket, else `host` and `port`; `shown` is the URL without secrets."""
+
+    shown: str
+    host: str = "localhost"
+    port: int = 6379
+    path: str = ""
+    db: int = 0
+    username: str = "default"
+    password: str | None = None
+    client_name: str = "jq"
+    timeout: float = TIMEOUT
+    tls: Tls | None = None
+
+
+def parse_address(url: str, options: dict[str, Any]) -> Address:
+    """The address in a URL and the options beside it, which win. Raises UsageError naming what cannot be used."""
+    parts = urlsplit(url)
+    asked = {**dict(parse_qsl(parts.query, keep_blank_values=True)), **options}
+    unknown = sorted(set(asked) - set(OPTIONS))
+    if parts.scheme not in _SCHEMES or unknown:
+        what = f"no option {unknown[0]!r}; known: {', '.join(OPTIONS)}" if unknown else f"not one of {_SCHEMES}"
+        raise UsageError(f"{mask_url(url)}: {what}")
+    try:
+        return _address(parts, asked, mask_url(url))
+    except (ValueError, KeyError) as error:
+        raise UsageError(f"{mask_url(url)}: not a Redis address ({error})") from None
+
+
+def _address(parts: SplitResult, asked: dict[str, Any], shown: str) -> Address:
+    login = _login(parts, asked)
+    client_name = str(asked.get("client_name", "jq"))
+    timeout = _positive(asked.get("timeout", TIMEOUT))
+    if parts.scheme == "unix":
+        db, path = int(asked.get("db", 0)), unquote(parts.path)
+        return Address(shown, path=path, db=db, client_name=client_name, timeout=timeout, **login)
+    db = int(asked.get("db", parts.path.strip("/") or 0))
+    tls = _tls(asked) if parts.scheme == "rediss" else None
+    host, port = parts.hostname or "localhost", parts.port or 6379
+    return Address(shown, host, port, db=db, client_name=client_name, timeout=timeout, tls=tls, **login)
+
+
+def _login(parts: SplitResult, asked: dict[str, Any]) -> dict[str, Any]:
+    password = asked.get("password", parts.password and unquote(parts.password))
+    return {
+        "username": asked.get("username") or unquote(parts.username or "") or "default",
+        "password": password or None,
+    }
+
+
+def _tls(asked: dict[str, Any]) -> Tls:
+    verify = _REQUIRED[str(asked.get("ssl_cert_reqs", "required")).lower().removeprefix("cert_")]
+    return Tls(
+        verify=verify,
+        check_hostname=verify and _TRUTH[str(asked.get("ssl_check_hostname", "true")).lower()],
+        ca_certs=asked.get("ssl_ca_certs"),
+        certfile=asked.get("ssl_certfile"),
+        keyfile=asked.get("ssl_keyfile"),
+        password=asked.get("ssl_password"),
+    )
+
+
+def _positive(value: object) -> float:
+    seconds = float(str(value))
+    if not 0 < seconds <= 3600:
+        raise ValueError(f"timeout: expected 0..3600 seconds, got {seconds:g}")
+    return seconds

@@ -1,0 +1,176 @@
+"""The row form of a job in Redis (see lua/prelude.lua): to text and back. A row is one flat JSON object whose head comes first
+and in a fixed order, so that scripts read it by position; a running job's lease is laid over it."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from jq_cli.draft import Draft
+from jq_cli.job import FORMAT, HEAD, NO_RESULT, Job, State, decode, encode_body
+
+_encoder = msgspec.json.Encoder()
+_VERSION = re.compile(rb'\{"generation":\d+,"priority":-?\d+,"version":"(.*?)","', re.DOTALL)
+_LEASE_VERSION = re.compile(rb'\{"token":".*?","version":"(.*?)","', re.DOTALL)
+_HEAD_FIELDS = [field for field in msgspec.structs.fields(Job) if field.name in HEAD]
+
+
+class Lease(msgspec.Struct):
+    """What `leases` holds about a running job, but for its version."""
+
+    token: str | None = None
+    generation: int = 0
+    owner: str | None = None
+    started_at: int | None = None
+    stop: bool = False
+
+
+_lease_decoder = msgspec.json.Decoder(Lease)
+
+
+class Stored(msgspec.Struct):
+    """What the parts of a queue hold about one job; `lease_until` and `wake` in ms."""
+
+    id: str
+    row: bytes
+    payload: bytes | None
+    lease: bytes | None = None
+    lease_until: int | None = None
+    wake: int | None = None
+
+
+def text_of(value: str) -> bytes:
+    """The text as it stands between the quotes of a JSON string."""
+    return _encoder.encode(value)[1:-1]
+
+
+def score_of(job: Job) -> int:
+    """The share of the priority in the score of a ready job."""
+    return -job.priority * 1_000_000_000_000
+
+
+# --- to text ---
+
+
+def draft_tail(draft: Draft) -> bytes:
+    """The end of a new row; the script puts the head and the times in front of it."""
+    job = draft.job
+    blank = replace(job, id="", queue="", state="ready", payload=b"", priority=0, version="")
+    tail = _encoder.encode(blank) if not job.extra and job.format <= FORMAT else encode_body(job)
+    return b"}" if tail == b"{}" else b"," + tail[1:]
+
+
+def open_row(job: Job, mark: str, *, stamp: str | None) -> bytes:
+    """A row without its end `}`. The script adds the field `stamp` (the store's time) and `stop` to it."""
+    head = b'{"generation":%d,"priority":%d,"version":%b,"created_at":%d' % (
+        job.generation, job.priority, _encoder.encode(mark), job.created_at,
+    )  # fmt: skip
+    ready_at = 0 if stamp == "ready_at" else job.ready_at
+    rest = replace(
+        job, id="", queue="", payload=b"", generation=0, priority=0, version="", created_at=0, ready_at=ready_at,
+        owner=None, lease_until=None, token=None, stop=False, result=job.result or NO_RESULT,
+    )  # fmt: skip
+    tail = _encoder.encode(rest) if not job.extra and job.format <= FORMAT else _unusual(rest)
+    return head if tail == b"{}" else b"%b,%b" % (head, tail[1:-1])
+
+
+def _unusual(job: Job) -> bytes:
+    """The JSON of a job that has fields unknown to this version or was written by a newer one."""
+    head = {f.name: value for f in _HEAD_FIELDS if (value := getattr(job, f.name)) != f.default}
+    body: dict[str, Any] = msgspec.json.decode(encode_body(job))
+    return _encoder.encode(head | {name: value for name, value in body.items() if name not in head})
+
+
+def open_lease(job: Job, mark: str) -> bytes:
+    """A lease without its end `}`, for a job that goes on running."""
+    return b'{"token":%b,"version":%b,"generation":%d,"owner":%b,"started_at":%b' % (
+        _encoder.encode(job.token or ""), _encoder.encode(mark), job.generation, _encoder.encode(job.owner),
+        _encoder.encode(job.started_at),
+    )  # fmt: skip
+
+
+def lease_start(token: str) -> bytes:
+    """How the lease under this token begins, up to the value of its version."""
+    return b'{"token":%b,"version":"' % _encoder.encode(token)
+
+
+# --- back ---
+
+
+def claimed_jobs(
+    queue: str, ids: Sequence[bytes], rows: Sequence[bytes], payloads: Sequence[bytes | None], **lease: Any
+) -> list[Job]:
+    """The jobs that a claim has just leased: their rows as they were before, and what the claim has set, given by
+    `nonce`, `owner`, `started_at` and `lease_until`."""
+    nonce = lease.pop("nonce")
+    jobs = []
+    for id_, row, payload in zip(ids, rows, payloads, strict=True):
+        job = _read_row(row) if payload is not None else Job(raw=row)
+        generation = (job.generation if not job.raw else _generation(row)) + 1
+        token = f"{generation}.{nonce}"
+        leased = {"state": "running", "generation": generation, "token": token, "version": token, **lease}
+        jobs.append(replace(job, id=id_.decode(), queue=queue, payload=payload or b"null", **leased))
+    return jobs
+
+
+def stored_job(queue: str, stored: Stored, now: int, state: State | None = None) -> Job:
+    """The job in what is stored, as it is seen at `now`. `state` tells that of a damaged row."""
+    job = _read_row(stored.row) if stored.payload is not None else Job(raw=stored.row, version=_version(stored.row))
+    if job.raw and state is not None and job.format <= FORMAT and job.reason is None:
+        job = replace(job, state=state)
+    job = replace(job, id=stored.id, queue=queue, payload=stored.payload or b"null", version=job.version or stored.id)
+    if stored.lease_until is not None:
+        return _leased(job, stored.lease, stored.lease_until)
+    if job.state == "scheduled" and job.ready_at <= now:
+        return replace(job, state="ready")
+    return job
+
+
+def _leased(job: Job, lease: bytes | None, until: int) -> Job:
+    try:
+        held = _lease_decoder.decode(lease or b"{}")
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        held = Lease()
+    # Read as the scripts read it, so that even a damaged lease can be taken away.
+    version = job.version if lease is None else _first(_LEASE_VERSION, lease) or job.id
+    return replace(
+        job, state="running", lease_until=until, token=held.token, version=version, owner=held.owner,
+        generation=held.generation or job.generation, started_at=held.started_at, stop=held.stop,
+    )  # fmt: skip
+
+
+def _read_row(row: bytes) -> Job:
+    job = decode(row)
+    if not job.raw or job.reason is not None:
+        return job
+    return _newer(row, job.format) if job.format > FORMAT else replace(job, version=_version(row))
+
+
+def _newer(row: bytes, written_by: int) -> Job:
+    """A row of a newer version: its head is understood, the rest is kept as it is."""
+    fields: dict[str, Any] = msgspec.json.decode(row)
+    head = {name: fields.pop(name) for name in HEAD if name in fields}
+    try:
+        known = msgspec.convert(head, Job)
+    except msgspec.ValidationError:
+        known = Job(version=_version(row))
+    return replace(known, format=written_by, raw=_encoder.encode(fields))
+
+
+def _version(row: bytes) -> str:
+    return _first(_VERSION, row)
+
+
+def _first(pattern: re.Pattern[bytes], text: bytes) -> str:
+    found = pattern.match(text)
+    try:
+        return msgspec.json.decode(b'"%b"' % found[1], type=str) if found else ""
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
+
+
+def _generation(row: bytes) -> int:
+    found = re.match(rb'\{"generation":(\d+)', row)
+    return int(found[1]) if found else 0

@@ -1,0 +1,67 @@
+"""The Lua scripts: which parts each one is made of, and a call of one."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from jq_cli.backends.redis_connection import Command, Word
+
+_FOLDER = Path(__file__).parent / "lua"
+
+PARTS = {
+    "insert": ("", "prelude", "unique", "insert"),
+    "turn": ("allow-oom", "prelude", "take_in", "unique", "settle", "claim", "turn"),
+    "extend": ("allow-oom", "prelude", "extend"),
+    "get": ("no-writes", "prelude", "read_rows", "get"),
+    "page": ("allow-oom", "prelude", "take_in", "read_rows", "page"),
+    "due": ("allow-oom", "prelude", "due"),
+    "counts": ("no-writes", "prelude", "counts"),
+    "sweep": ("allow-oom", "prelude", "sweep"),
+    "swap": ("allow-oom", "swap"),
+    "control": ("allow-oom", "prelude", "control"),
+}
+"""A script's flags, then its files in order. Only `insert` is refused when the server is full: what ends or moves jobs must
+go on then."""
+
+
+class Script:
+    """One script. Its first line tells the server its flags; the plain form is without it, for servers that know no flags."""
+
+    def __init__(self, flags: str, *parts: str) -> None:
+        self._plain = "\n".join((_FOLDER / f"{part}.lua").read_text("utf-8") for part in parts)
+        self._flagged = f"#!lua{flags and ' flags=' + flags}\n{self._plain}"
+        self._shas = tuple(hashlib.sha1(text.encode()).hexdigest() for text in (self._flagged, self._plain))  # noqa: S324
+
+    def body(self, *, plain: bool) -> str:
+        """The text to load."""
+        return self._plain if plain else self._flagged
+
+    def sha(self, *, plain: bool) -> str:
+        """The name under which the server knows that text."""
+        return self._shas[plain]
+
+
+@cache
+def script(name: str) -> Script:
+    """The script with this name."""
+    return Script(*PARTS[name])
+
+
+class Call:
+    """A call of a script. `flag` is the place among its arguments that becomes "1" when it is sent again."""
+
+    __slots__ = ("_flag", "arguments", "name")
+
+    def __init__(self, name: str, keys: Sequence[Word], arguments: Sequence[Word], flag: int | None = None) -> None:
+        self.name = name
+        self.arguments: Command = (len(keys), *keys, *arguments)
+        self._flag = None if flag is None else 1 + len(keys) + flag
+
+    def resent(self) -> "Call":
+        """The call as it is sent again after its answer was lost."""
+        if self._flag is not None:
+            words = list(self.arguments)
+            words[self._flag] = "1"
+            self.arguments = words
+        return self
