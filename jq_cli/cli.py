@@ -15,17 +15,13 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from importlib import import_module
-from typing import Any
 
 import click
 
 from jq_cli import __version__
 from jq_cli.errors import JqError
-from jq_cli.options import GLOBAL_OPTIONS
+from jq_cli.lazy_group import Entry, LazyGroup
 from jq_cli.session import Session, say
-
-Entry = tuple[str, str]
 
 SECTIONS: dict[str, dict[str, Entry]] = {
     "Put work in": {
@@ -58,39 +54,6 @@ SECTIONS: dict[str, dict[str, Entry]] = {
 }
 """Command to (module, one-line help), by section of the root's help."""
 
-COMMANDS = {name: entry for entries in SECTIONS.values() for name, entry in entries.items()}
-
-
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they are used."""
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        """The names, in the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """The command, imported now."""
-        if name not in COMMANDS:
-            return None
-        command: click.Command = import_module(COMMANDS[name][0]).command
-        return command
-
-    def resolve_command(self, context: click.Context, args: list[str]) -> Any:
-        """The command that the first argument names; an unknown one is refused with near names."""
-        if args and args[0] not in COMMANDS:
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0], COMMANDS, n=3)
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise click.UsageError(f"no such command {args[0][:60]!r}{hint}", context)
-        return super().resolve_command(context, args)
-
-    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """The table, by section."""
-        for title, entries in SECTIONS.items():
-            with formatter.section(title):
-                formatter.write_dl([(name, help) for name, (_, help) in entries.items()])
-
 
 def _install_completion(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
     if value:
@@ -105,7 +68,6 @@ def _make_root() -> LazyGroup:
         "jq",
         help="A job queue that operators drive from the command line. Also installed as jobq.",
         params=[
-            *GLOBAL_OPTIONS,
             click.Option(
                 ["--install-completion"],
                 type=click.Choice(["auto", "bash", "zsh", "fish"]),
@@ -118,8 +80,8 @@ def _make_root() -> LazyGroup:
             ),
         ],
         context_settings={"help_option_names": ["-h", "--help"]},
-        invoke_without_command=False,
         no_args_is_help=True,
+        sections=SECTIONS,
     )
 
 

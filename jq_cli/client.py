@@ -1,11 +1,13 @@
 """What an operator or a producer can do with a store. The command line calls this, and so will every other way in."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from types import TracebackType
 from typing import Self, TypeVar
 
 from jq_cli.backends.base import Backend, Controls, Inserted, QueueCounts
+from jq_cli.change import Change, Verdict
 from jq_cli.draft import Draft, check_name
 from jq_cli.errors import BackendUnreachable, NotFound
 from jq_cli.job import Job, State
@@ -52,6 +54,10 @@ class Client:
             Inserted("created", a.id) if a.status == "duplicate" and a.id == d.job.id else a
             for a, d in zip(answers, drafts, strict=True)
         ]
+
+    def replace(self, changes: Sequence[Change]) -> list[Verdict]:
+        """Apply changes; without an answer they are sent again, and those that took effect are known by their marks."""
+        return self.resent(lambda: self.backend.replace(changes))
 
     def resent(self, call: Callable[[], Answer]) -> Answer:
         """The answer of a call that may safely be made again, made again while the store does not answer."""
@@ -103,6 +109,15 @@ class Client:
             cursor = page.cursor
             if cursor is None:
                 return
+
+    def found(self, queue: str | None, ids: Iterable[str]) -> Iterator[Job | NotFound]:
+        """The jobs with these ids, of one queue or (None) of whatever queue; for one that is not there the error to report."""
+        left = iter(ids)
+        while some := list(islice(left, PAGE)):
+            jobs = self.backend.get(queue, some) if queue is not None else map(self.backend.find, some)
+            where = f" on {queue}" if queue is not None else ""
+            for id, job in zip(some, jobs, strict=True):
+                yield NotFound(f"no such job: {id}{where} (store: {self.backend.url})") if job is None else job
 
     # --- end ---
 

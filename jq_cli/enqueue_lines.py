@@ -4,8 +4,8 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import msgspec
@@ -41,23 +41,18 @@ def enqueue_lines(
 ) -> None:
     """Enqueue every line of a file, checked whole first, or of stdin (`-`) as they come. `at`: ms of a moment to wait for."""
     wanted = Wanted(**options)
-    tally = _take(session, queue, source, wanted, shared, at)
+    with _Run.of(session, queue, source, wanted) as run:
+        tally = run.whole(session.client, shared, at)
+    run.summarise(tally)
     _tell(tally, wanted)
 
 
-def take_lines(session: Session, queue: str, source: str) -> None:
-    """Enqueue every line, as `enqueue_lines` does, for a caller that goes on to work them. Any bad line stops it."""
+def take_lines(session: Session, client: Client, queue: str, source: str) -> None:
+    """Enqueue every line, as `enqueue_lines` does, with a client that stays open. Any bad line stops it."""
     names = dict.fromkeys(("raw", "as_text", "skip_invalid", "fail_on_duplicate", "verbose", "as_json"), False)
-    _take(session, queue, source, Wanted(skip_lines=None, **names), Line(payload=msgspec.Raw(b"null")), None)
-
-
-def _take(session: Session, queue: str | None, source: str, wanted: Wanted, shared: Line, at: int | None) -> Tally:
-    with _opened(source) as descriptor:
-        run = _Run(session, queue, wanted, descriptor)
-        with run.bar:
-            tally = run.whole(shared, at)
-    say(_summary(tally, run))
-    return tally
+    with _Run.of(session, queue, source, Wanted(skip_lines=None, **names)) as run:
+        tally = run.whole(lambda: nullcontext(client), Line(payload=msgspec.Raw(b"null")), None)
+    run.summarise(tally)
 
 
 class _Run:
@@ -68,20 +63,30 @@ class _Run:
         status = os.fstat(descriptor)
         self._file = stat.S_ISREG(status.st_mode) and descriptor != 0
         self._size = status.st_size if self._file else None
-        self.bar = Bar(color=session.color != "never" and not os.environ.get("NO_COLOR"))
-        self.store = ""
-        self.seconds = 0.0
+        self._bar = Bar(color=session.color != "never" and not os.environ.get("NO_COLOR"))
+        self._store = ""
+        self._seconds = 0.0
 
-    def whole(self, shared: Line, at: int | None) -> Tally:
+    @classmethod
+    @contextmanager
+    def of(cls, session: Session, queue: str | None, source: str, wanted: Wanted) -> Iterator["_Run"]:
+        """A run over an open source, with its progress bar."""
+        with _opened(source) as descriptor:
+            run = cls(session, queue, wanted, descriptor)
+            with run._bar:
+                yield run
+
+    def whole(self, client: Callable[[], AbstractContextManager[Client]], shared: Line, at: int | None) -> Tally:
+        """Check a file, open the store, enqueue."""
         intake = self._intake(shared, "checking")
         if self._file:
             intake.check(self._lines)
-        with self._session.client() as client:
-            self.store = client.backend.url
+        with client() as opened:
+            self._store = opened.backend.url
             if at is not None:
-                shared = delayed_until(shared, at, client.backend.now())
+                shared = delayed_until(shared, at, opened.backend.now())
             intake = self._intake(shared, "enqueuing")
-            self._enqueue(intake, client)
+            self._enqueue(intake, opened)
         return intake.tally
 
     def _enqueue(self, intake: Intake, client: Client) -> None:
@@ -90,12 +95,21 @@ class _Run:
             try:
                 intake.run(self._lines(), client, interrupts, checked=self._file)
             except (JqError, Interrupted) as error:
-                self.bar.__exit__(None, None, None)
+                self._bar.__exit__(None, None, None)
                 if isinstance(error, JqError):
                     say(str(error))
                 say(intake.stopped(error))
                 raise SystemExit(error.exit_code if isinstance(error, JqError) else error.code) from None
-        self.seconds = time.monotonic() - started
+        self._seconds = time.monotonic() - started
+
+    def summarise(self, tally: Tally) -> None:
+        """Say what became of the lines."""
+        names = ("duplicates", "replayed", "refused")
+        parts = [f"{tally.created:,} enqueued", *(f"{n:,} {name}" for name in names if (n := getattr(tally, name)))]
+        if tally.invalid:
+            parts.append(f"{tally.invalid:,} invalid lines skipped")
+        rate = tally.created / max(self._seconds, 0.001)
+        say(f"{', '.join(parts)} in {self._seconds:.1f}s ({rate:,.0f}/s, store: {self._store})")
 
     def _intake(self, shared: Line, phase: str) -> Intake:
         wanted = self._wanted
@@ -106,7 +120,7 @@ class _Run:
             skip_invalid=wanted.skip_invalid,
             say=say,
             created=self._created,
-            step=lambda: self.bar.step(phase, intake.tally.created, self._read(), self._size),
+            step=lambda: self._bar.step(phase, intake.tally.created, self._read(), self._size),
         )
         return intake
 
@@ -153,12 +167,3 @@ def _tell(tally: Tally, wanted: Wanted) -> None:
         raise SystemExit(PartlyDone.exit_code)
     if wanted.fail_on_duplicate and (tally.duplicates or tally.replayed):
         raise SystemExit(Conflict.exit_code)
-
-
-def _summary(tally: Tally, run: _Run) -> str:
-    parts = [f"{tally.created:,} enqueued"]
-    parts += [f"{count:,} {name}" for name in ("duplicates", "replayed", "refused") if (count := getattr(tally, name))]
-    if tally.invalid:
-        parts.append(f"{tally.invalid:,} invalid lines skipped")
-    rate = tally.created / max(run.seconds, 0.001)
-    return f"{', '.join(parts)} in {run.seconds:.1f}s ({rate:,.0f}/s, store: {run.store})"

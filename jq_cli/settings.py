@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from jq_cli.backends.base import Backend, Setting
+from jq_cli.backends.base import Backend
 from jq_cli.backends.registry import open_backend
 from jq_cli.draft import MAX_PAYLOAD
 from jq_cli.errors import UnknownBackend
@@ -97,11 +97,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """How long finished jobs of a queue are kept."""
         queue = self.queue(name)
         return Keeping(queue.retention, queue.retention_count, queue.dlq_retention)
-
-    def controls(self, name: str) -> Setting | None:
-        """What the file wants set on a queue in the store, or None."""
-        limit = self.queue(name).max_running
-        return None if limit is None else Setting(max_running=limit)
 
     def handled(self) -> list[str]:
         """The queues for which the file names a handler, in its order."""

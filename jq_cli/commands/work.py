@@ -145,27 +145,12 @@ def _work(session: Session, queues: tuple[str, ...], handlers: dict[str, Handler
     return code
 
 
-class _SharedStore(Session):
-    """A session whose client uses a store that is open already, and leaves it open."""
-
-    def __init__(self, session: Session, backend: Backend) -> None:
-        super().__init__()
-        self.__dict__.update(session.__dict__)
-        self._backend = backend
-
-    def client(self) -> Client:
-        """A client that does not close the store."""
-        client = Client(self._backend, self.settings)
-        client.close = lambda: None  # type: ignore[method-assign]
-        return client
-
-
 def _enqueue(session: Session, backend: Backend, queues: tuple[str, ...], source: str) -> None:
     from jq_cli.enqueue_lines import take_lines
 
     if len(queues) > 1:
         raise UsageError("--from puts jobs on one queue; name one, not several")
-    take_lines(_SharedStore(session, backend), queues[0], source)
+    take_lines(session, Client(backend, session.settings), queues[0], source)
 
 
 def _options(session: Session, queues: tuple[str, ...], given: dict[str, Any]) -> Any:

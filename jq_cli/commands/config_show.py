@@ -1,0 +1,70 @@
+"""`jq config show`: every setting, its value and where it comes from. Secrets are masked."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from jq_cli import options
+from jq_cli.handlers.spec import HandlerSpec
+from jq_cli.listing_options import listing_options
+from jq_cli.options import pass_session
+from jq_cli.output import Answer, Form, Listing, show
+from jq_cli.records import Record
+from jq_cli.session import Session
+from jq_cli.settings import Keys, Settings
+from jq_cli.store_url import mask_url
+
+FIELDS = ("key", "value", "source")
+LISTING = Listing(fields=FIELDS, columns=FIELDS, id="key", whole=frozenset({"key"}))
+
+
+@options.command(
+    "show", "Show every setting, its value and where it comes from: default, file and line, variable or option."
+)
+@listing_options()
+@pass_session
+def command(session: Session, form: Form) -> None:
+    """Print one record for each setting."""
+    settings = session.settings
+    show(LISTING, lambda: Answer(_records(settings), 0), form)
+
+
+def _records(settings: Settings) -> Iterator[Record]:
+    for keys, value in _leaves(settings):
+        yield {"key": ".".join(keys), "value": value, "source": settings.sources.get(keys, "default")}
+
+
+def _leaves(settings: Settings) -> Iterator[tuple[Keys, Any]]:
+    yield ("backend",), settings.store.name or settings.store.shown
+    yield ("namespace",), settings.namespace
+    yield ("max_payload",), settings.max_payload
+    for name, backend in settings.backends.items():
+        yield ("backends", name, "url"), mask_url(backend.url)
+        yield from _set(
+            ("backends", name), {"password_file": backend.password_file, "password_env": backend.password_env}
+        )
+        yield from _set(("backends", name), backend.options)
+    yield from _walk(("defaults",), settings.defaults)
+    for name, queue in settings.queues.items():
+        yield from _walk(("queues", name), queue)
+    yield from _walk(("worker",), settings.worker)
+
+
+def _set(keys: Keys, values: dict[str, Any]) -> Iterator[tuple[Keys, Any]]:
+    yield from (((*keys, name), value) for name, value in values.items() if value is not None)
+
+
+def _walk(keys: Keys, settings: msgspec.Struct) -> Iterator[tuple[Keys, Any]]:
+    for name in settings.__struct_fields__:
+        value = getattr(settings, name)
+        if name == "backoff":
+            yield from _walk((*keys, name), value)
+        else:
+            yield (*keys, name), _handler(value) if name == "handler" else value
+
+
+def _handler(spec: HandlerSpec | None) -> Any:
+    if spec is None or spec.kind == "echo":
+        return spec and "echo"
+    return {spec.kind: spec.argv or spec.line or spec.target}

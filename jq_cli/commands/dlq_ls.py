@@ -1,0 +1,21 @@
+"""`jq dlq ls`: the dead jobs of a queue."""
+
+import click
+
+from jq_cli import options
+from jq_cli.list_jobs import DEAD_COLUMNS, list_jobs
+from jq_cli.listing_options import LIMIT, listing_options
+from jq_cli.options import pass_session
+from jq_cli.output import Form
+from jq_cli.session import Session
+
+
+@options.command("ls", "List the dead jobs of queues, the one that died first at the top.")
+@click.argument("queues", nargs=-1, required=True, metavar="QUEUE...")
+@click.option("--reverse", is_flag=True, help="The one that died last at the top.")
+@listing_options(limit=LIMIT)
+@pass_session
+def command(session: Session, queues: tuple[str, ...], reverse: bool, form: Form) -> None:
+    """List dead jobs."""
+    with session.client() as client:
+        list_jobs(client, queues, ("dead",), form, columns=DEAD_COLUMNS, reverse=reverse)

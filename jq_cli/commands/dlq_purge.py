@@ -1,0 +1,33 @@
+"""`jq dlq purge`: remove dead jobs for good."""
+
+from typing import Any
+
+from jq_cli import options
+from jq_cli.bulk_options import Action, bulk_options, run_action
+from jq_cli.change import Change
+from jq_cli.errors import Conflict
+from jq_cli.job import Job
+from jq_cli.lifecycle import remove
+from jq_cli.options import pass_session
+from jq_cli.session import Session
+
+HELP = """Remove dead jobs for good.
+
+Name them by id, pipe ids in with -, or say --all. Prints how many. After an interruption, call it again to go on."""
+
+
+def _purge(job: Job, mark: str) -> Change:
+    if job.state != "dead":
+        raise Conflict(f"job {job.id} is {job.state}: only a dead job can be purged")
+    return remove(job, mark)
+
+
+PURGE = Action(verb="purge", done="purged", state="dead", make=_purge, asks=True)
+
+
+@options.command("purge", HELP)
+@bulk_options
+@pass_session
+def command(session: Session, /, names: tuple[str, ...], **given: Any) -> None:
+    """Remove dead jobs."""
+    run_action(session, PURGE, names, **given)

@@ -1,0 +1,23 @@
+"""`jq dlq requeue`: make dead jobs ready again."""
+
+from typing import Any
+
+from jq_cli import options
+from jq_cli.bulk_options import Action, bulk_options, run_action
+from jq_cli.lifecycle import requeue
+from jq_cli.options import pass_session
+from jq_cli.session import Session
+
+REQUEUE = Action(verb="requeue", done="requeued", state="dead", make=requeue, asks=True)
+
+HELP = """Make dead jobs ready now, with failures and losses reset; their history stays.
+
+Name them by id, pipe ids in with -, or say --all. Prints how many. After an interruption, call it again to go on."""
+
+
+@options.command("requeue", HELP)
+@bulk_options
+@pass_session
+def command(session: Session, /, names: tuple[str, ...], **given: Any) -> None:
+    """Requeue dead jobs."""
+    run_action(session, REQUEUE, names, **given)

@@ -1,0 +1,61 @@
+"""`jq pause`: stop handing out the jobs of queues."""
+
+import os
+import socket
+
+import click
+
+from jq_cli import options
+from jq_cli.backends.base import Setting
+from jq_cli.client import Client
+from jq_cli.durations import format_moment, parse_duration, parse_moment
+from jq_cli.errors import InvalidField, JqError
+from jq_cli.options import pass_session
+from jq_cli.session import Session, say
+from jq_cli.targets import Targets
+
+HELP = """Stop handing out the jobs of queues. Running jobs go on; enqueuing goes on. After this command has ended no worker
+gets a job from them until `jq resume`, or the moment given with --until."""
+
+
+@options.command("pause", HELP)
+@click.argument("queues", nargs=-1, required=True, metavar="QUEUE...")
+@click.option("--reason", default="", metavar="TEXT", help="Why, for others to read.")
+@click.option("--until", metavar="MOMENT", help="Resume by itself then: RFC 3339, +5m or a Unix time.")
+@pass_session
+def command(session: Session, queues: tuple[str, ...], reason: str, until: str | None) -> None:
+    """Pause queues."""
+    if len(reason.encode(errors="replace")) > 1_000:
+        raise InvalidField("reason", f"{len(reason):,} characters are more than the 1,000 bytes allowed")
+    targets = Targets()
+    with session.client() as client:
+        setting = Setting(paused=True, reason=reason, by=_who(), pause_for=_pause_for(client, until))
+        for queue in queues:
+            try:
+                client.demand(queue)
+            except JqError as error:
+                targets.failed(error)
+                continue
+            controls = client.backend.control(queue, setting)
+            ends = "" if controls.paused_until is None else f" until {format_moment(controls.paused_until)}"
+            say(f"{queue} is paused{ends} (store: {client.backend.url})")
+            targets.done += 1
+    targets.end()
+
+
+def _pause_for(client: Client, until: str | None) -> int | None:
+    if until is None:
+        return None
+    if until.startswith("+"):
+        pause = parse_duration(until[1:], "until")
+    else:
+        now = client.backend.now()
+        pause = parse_moment(until, now, "until") - now
+    if pause <= 0:
+        raise InvalidField("until", f"{until[:40]!r} is not in the future")
+    return pause
+
+
+def _who() -> str:
+    user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.geteuid())
+    return f"{user}@{socket.gethostname()}"

@@ -1,0 +1,23 @@
+"""`jq promote`: run scheduled jobs now."""
+
+from typing import Any
+
+from jq_cli import options
+from jq_cli.bulk_options import Action, bulk_options, run_action
+from jq_cli.lifecycle import promote
+from jq_cli.options import pass_session
+from jq_cli.session import Session
+
+PROMOTE = Action(verb="promote", done="promoted", state="scheduled", make=promote, asks=False)
+
+HELP = """Make scheduled jobs ready now instead of at their moment. (A job whose moment has come needs no promotion.)
+
+Name them by id, pipe ids in with -, or say --all. Prints how many."""
+
+
+@options.command("promote", HELP)
+@bulk_options
+@pass_session
+def command(session: Session, /, names: tuple[str, ...], **given: Any) -> None:
+    """Promote scheduled jobs."""
+    run_action(session, PROMOTE, names, **given)

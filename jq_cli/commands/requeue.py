@@ -1,0 +1,95 @@
+"""`jq requeue`: recover the jobs of dead workers now."""
+
+from collections.abc import Sequence
+
+import click
+
+from jq_cli import lifecycle, options
+from jq_cli.bulk import Bulk, Result
+from jq_cli.change import Change
+from jq_cli.client import Client
+from jq_cli.confirm import confirm
+from jq_cli.consumer import Consumer
+from jq_cli.errors import Conflict, JqError, NotFound, UsageError
+from jq_cli.job import Job
+from jq_cli.options import pass_session
+from jq_cli.roster import registered
+from jq_cli.session import Session, say
+from jq_cli.targets import Targets
+
+HELP = """Recover, now, the running jobs whose lease has ended: of the named queues, or of all. Prints how many. Each counts one
+loss and is ready again in its old place. (Every worker pool does the same each second.)
+
+With --worker: all jobs of a worker that you know to be gone, without waiting for their leases."""
+
+
+@options.command("requeue", HELP)
+@click.argument("queues", nargs=-1, metavar="[QUEUE]...")
+@click.option("--worker", "workers", multiple=True, metavar="ID", help="Recover all jobs of this worker.")
+@click.option("--yes", is_flag=True, help="Do not ask, even when the worker still sends heartbeats.")
+@pass_session
+def command(session: Session, queues: tuple[str, ...], workers: tuple[str, ...], yes: bool) -> None:
+    """Recover jobs."""
+    if queues and workers:
+        raise UsageError("name queues or workers, not both")
+    targets = Targets()
+    with session.client() as client:
+        if workers:
+            recovered = sum(_recover_worker(client, worker, targets, yes=yes) for worker in workers)
+        else:
+            recovered = _recover_ended(client, queues, targets)
+        say(f"{recovered:,} recovered (store: {client.backend.url})")
+    print(recovered)
+    targets.end()
+
+
+def _recover_ended(client: Client, queues: Sequence[str], targets: Targets) -> int:
+    found = client.look(queues) if queues else client.counts()
+    recovered = 0
+    for each in found:
+        if isinstance(each, NotFound):
+            targets.failed(each)
+        else:
+            recovered += _recover_queue(client, each.queue, each.states.get("running", 0), each.now, targets)
+            targets.done += 1
+    return recovered
+
+
+def _recover_queue(client: Client, queue: str, running: int, now: int, targets: Targets) -> int:
+    recovered = 0
+
+    def make(job: Job, mark: str) -> Change:
+        if job.state != "running" or (job.lease_until or 0) > now:
+            raise Conflict(f"job {job.id} is not lost")
+        return lifecycle.lose(job, now=now, mark=mark, keeping=client.settings.keeping(queue))
+
+    def report(results: list[Result]) -> None:
+        nonlocal recovered
+        for result in results:
+            if result.error is not None:
+                targets.failed(result.error)
+            else:
+                recovered += 1
+
+    Bulk(client, make, report).every(queue, "running", running, lambda job: (job.lease_until or 0) <= now)
+    return recovered
+
+
+def _recover_worker(client: Client, worker: str, targets: Targets, *, yes: bool) -> int:
+    known = {each.id: each for each in registered(client.backend)}
+    held = len(client.backend.held(worker))
+    if worker not in known and not held:
+        targets.failed(_no_worker(worker, list(known)))
+        return 0
+    if worker in known and not known[worker].dead(client.backend.now()):
+        confirm(f"worker {worker} still sends heartbeats; its {held:,} jobs may run twice. Recover them?", yes=yes)
+    targets.done += 1
+    return Consumer(client.backend, keeping=client.settings.keeping).recover(worker)
+
+
+def _no_worker(worker: str, known: list[str]) -> JqError:
+    from difflib import get_close_matches
+
+    near = get_close_matches(worker, known, n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return NotFound(f"no such worker: {worker}{hint}")

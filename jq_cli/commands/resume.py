@@ -1,0 +1,29 @@
+"""`jq resume`: hand out the jobs of queues again."""
+
+import click
+
+from jq_cli import options
+from jq_cli.backends.base import Setting
+from jq_cli.errors import JqError
+from jq_cli.options import pass_session
+from jq_cli.session import Session, say
+from jq_cli.targets import Targets
+
+
+@options.command("resume", "Hand out the jobs of paused queues again.")
+@click.argument("queues", nargs=-1, required=True, metavar="QUEUE...")
+@pass_session
+def command(session: Session, queues: tuple[str, ...]) -> None:
+    """Resume queues."""
+    targets = Targets()
+    with session.client() as client:
+        for queue in queues:
+            try:
+                client.demand(queue)
+            except JqError as error:
+                targets.failed(error)
+                continue
+            client.backend.control(queue, Setting(paused=False))
+            say(f"{queue} is resumed (store: {client.backend.url})")
+            targets.done += 1
+    targets.end()

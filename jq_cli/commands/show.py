@@ -1,0 +1,42 @@
+"""`jq show`: everything about a job."""
+
+from typing import Any
+
+import click
+
+from jq_cli import options
+from jq_cli.draft import check_name
+from jq_cli.errors import UsageError
+from jq_cli.ids import is_ulid
+from jq_cli.options import pass_session
+from jq_cli.session import Session
+from jq_cli.show_jobs import show_jobs, show_options
+from jq_cli.targets import ids_from
+
+HELP = """Show everything about a job: its fields, payload, errors, result and captured output.
+
+With the queue named before the ids, or by id alone; - reads ids from stdin."""
+
+
+@options.command("show", HELP)
+@click.argument("names", nargs=-1, required=True, metavar="[QUEUE] ID...")
+@show_options
+@pass_session
+def command(session: Session, /, names: tuple[str, ...], **form: Any) -> None:
+    """Show jobs by id."""
+    queue, ids = split_queue(names)
+    named = list(ids_from(ids))
+    with session.client() as client:
+        if queue is not None:
+            client.demand(queue)
+        show_jobs(client, queue, named, only=None, **form)
+
+
+def split_queue(names: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """The queue before the ids, if there is one. Raises UsageError when no id follows it."""
+    if names[0] == "-" or is_ulid(names[0]):
+        return None, names
+    queue = check_name(names[0])
+    if len(names) == 1:
+        raise UsageError(f"name a job: jq show {queue} ID")
+    return queue, names[1:]

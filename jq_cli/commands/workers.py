@@ -1,0 +1,35 @@
+"""`jq workers`: the worker pools that registered with the store."""
+
+import msgspec
+
+from jq_cli import options
+from jq_cli.consumer import Registration
+from jq_cli.listing_options import listing_options
+from jq_cli.options import pass_session
+from jq_cli.output import Answer, Form, Listing, show
+from jq_cli.records import Record
+from jq_cli.roster import registered
+from jq_cli.session import Session
+
+FIELDS = ("id", "state", "queues", "processes", "running", "done", "started_at", "seen_at", "host", "pid")
+LISTING = Listing(fields=FIELDS, columns=FIELDS[:8], id="id")
+
+
+@options.command("workers", "List the worker pools. One whose heartbeat ran out is shown as dead.")
+@listing_options()
+@pass_session
+def command(session: Session, form: Form) -> None:
+    """Print one record for each worker."""
+    with session.open() as backend:
+
+        def fetch() -> Answer:
+            now = backend.now()
+            return Answer([_record(each, now) for each in registered(backend)], now)
+
+        show(LISTING, fetch, form)
+
+
+def _record(worker: Registration, now: int) -> Record:
+    record = msgspec.structs.asdict(worker)
+    record["queues"] = list(worker.queues)
+    return record | ({"state": "dead"} if worker.dead(now) else {})
