@@ -5,7 +5,6 @@ Later ones win: built-in default, file, environment, flag. Every mistake is repo
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -40,24 +39,22 @@ def load(flags: Flags | None = None, env: Mapping[str, str] = os.environ) -> Set
     return settings
 
 
-def find_file(flags: Flags, env: Mapping[str, str]) -> Path | None:
+def find_file(flags: Flags, env: Mapping[str, str]) -> str | None:
     """The configuration file: `--config`, JQ_CONFIG, ./jq.yaml, $XDG_CONFIG_HOME/jq/config.yaml; None when there is none."""
     named = flags.config or env.get("JQ_CONFIG")
     if named:
-        return Path(named)
-    here = Path("jq.yaml")
-    if here.exists():
-        _refuse_foreign(here)
-        return here
-    home = (
-        Path(env.get("XDG_CONFIG_HOME") or Path(env.get("HOME") or "~").expanduser() / ".config") / "jq" / "config.yaml"
-    )
-    return home if home.exists() else None
+        return named
+    if os.path.exists("jq.yaml"):
+        _refuse_foreign("jq.yaml")
+        return "jq.yaml"
+    folder = env.get("XDG_CONFIG_HOME") or os.path.join(env.get("HOME") or os.path.expanduser("~"), ".config")
+    home = os.path.join(folder, "jq", "config.yaml")
+    return home if os.path.exists(home) else None
 
 
-def _refuse_foreign(path: Path) -> None:
+def _refuse_foreign(path: str) -> None:
     # In a folder where others may write, anybody could leave a file that chooses what this user's workers run.
-    if path.stat().st_uid not in (0, os.geteuid()):
+    if os.stat(path).st_uid not in (0, os.geteuid()):
         raise ConfigError(f"{path} here belongs to another user; use it with --config {path} if you trust it")
 
 
@@ -130,7 +127,7 @@ def read_secret(path: str, field: str) -> str:
 
     try:
         with open(path, encoding="utf-8") as file:
-            refuse_writable_by_others(Path(path), os.fstat(file.fileno()))
+            refuse_writable_by_others(path, os.fstat(file.fileno()))
             secret = file.readline().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{field}: {path}: {getattr(error, 'strerror', 'not UTF-8')}") from None

@@ -7,7 +7,6 @@ import difflib
 import os
 import stat
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -23,10 +22,10 @@ Values = dict[Keys, tuple[Any, str]]
 """Each value that the file sets, with its source, such as `jq.yaml line 12`."""
 
 
-def read_text(path: Path) -> str:
+def read_text(path: str) -> str:
     """The text of a configuration file. Raises ConfigError when it cannot be read, is too large or others may write it."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             refuse_writable_by_others(path, os.fstat(file.fileno()))
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
@@ -38,15 +37,15 @@ def read_text(path: Path) -> str:
         raise ConfigError(f"{path}: invalid UTF-8 at byte {error.start}") from None
 
 
-def refuse_writable_by_others(path: Path, status: os.stat_result) -> None:
+def refuse_writable_by_others(path: str, status: os.stat_result) -> None:
     """Whoever can write the file chooses what workers run and where passwords go."""
     if stat.S_ISREG(status.st_mode) and status.st_mode & stat.S_IWOTH:
         raise ConfigError(f"{path}: every user may write it; chmod o-w it first")
 
 
-def readable_by_others(path: Path) -> bool:
+def readable_by_others(path: str) -> bool:
     """Whether users other than the owner may read the file."""
-    return bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+    return bool(os.stat(path).st_mode & (stat.S_IRGRP | stat.S_IROTH))
 
 
 class Reader:

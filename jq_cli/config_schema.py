@@ -1,6 +1,6 @@
 """What the configuration file may hold, and how its values become settings."""
 
-from pathlib import Path
+import os
 from typing import Any
 
 from jq_cli.config_file import Reader, Values, read_text, readable_by_others
@@ -102,9 +102,9 @@ SCHEMA = Group(
 )
 
 
-def read_file(path: Path) -> tuple[dict[str, Any], list[str]]:
+def read_file(path: str) -> tuple[dict[str, Any], list[str]]:
     """The fields of Settings that a file sets, and everything that is wrong with it."""
-    reader = Reader(read_text(path), path.name)
+    reader = Reader(read_text(path), os.path.basename(path))
     reader.read(SCHEMA)
     values = reader.values
     fields: dict[str, Any] = {key[0]: value for key, (value, _) in values.items() if len(key) == 1}
@@ -162,7 +162,7 @@ def _contradictions(values: Values, backends: dict[str, BackendSettings]) -> lis
     return problems
 
 
-def _warnings(path: Path, fields: dict[str, Any]) -> tuple[str, ...]:
+def _warnings(path: str, fields: dict[str, Any]) -> tuple[str, ...]:
     urls = [fields.get("backend") or "", *(backend.url for backend in fields["backends"].values())]
     if any(has_secret(url) for url in urls) and readable_by_others(path):
         return (f"{path} holds a password and others may read it; chmod 600 it, or use password_file or password_env",)

@@ -1,6 +1,5 @@
 """A draft: a job as its producer describes it, checked against every bound before a store sees it. Pure."""
 
-import hashlib
 import re
 from typing import Any
 
@@ -107,6 +106,8 @@ def encode_payload(value: Any, limit: int = MAX_PAYLOAD) -> bytes:
 
 def fingerprint(payload: bytes) -> str:
     """The hash by which an idempotency key tells the same payload from another: SHA-256 of its canonical JSON."""
+    import hashlib  # most commands need none of it, and it loads OpenSSL
+
     canonical = msgspec.json.encode(msgspec.json.decode(payload), order="sorted")
     return hashlib.sha256(canonical).hexdigest()
 

@@ -7,7 +7,6 @@ from jq_cli.backends.base import Backend
 from jq_cli.client import Client
 from jq_cli.config import Flags, load
 from jq_cli.errors import BackendError
-from jq_cli.safe_text import safe_text
 from jq_cli.settings import Settings
 
 
@@ -46,5 +45,7 @@ def named(error: BackendError, store: str) -> BackendError:
 
 def say(message: str) -> None:
     """A message for people, on stderr, one safe line for each of its lines."""
+    from jq_cli.safe_text import safe_text
+
     if sys.stderr is not None:
         print("\n".join(f"jq: {safe_text(line)}" for line in message.split("\n")), file=sys.stderr, flush=True)

@@ -1,6 +1,5 @@
 """A handler as the worker's own configuration names it. A job can never choose one: it brings data, not code."""
 
-import shutil
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Literal, Protocol
@@ -61,6 +60,8 @@ def load(spec: HandlerSpec, options: HandlerOptions) -> Handler:
 
 def check(spec: HandlerSpec, env: Mapping[str, str]) -> None:
     """Raises UsageError for a command that does not exist, before the first job is claimed for it."""
+    import shutil
+
     if spec.kind == "command":
         if not spec.argv:
             raise UsageError("the handler's command is empty")
