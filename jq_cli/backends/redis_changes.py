@@ -99,7 +99,7 @@ def _described(shape: Shape) -> dict[str, object]:
 def _shape(change: Change) -> Shape:
     job, keys = change.job, bool(change.keys)
     if job is None:
-        return Shape("gone", change.fenced, totals=change.totals, keys=keys)
+        return Shape("gone", change.fenced, cap=change.cap, totals=change.totals, keys=keys)
     final = job.state in FINAL
     ready = job.state == "ready"
     stamp = "ready_at" if change.delay is not None else "finished_at" if final and job.finished_at is None else None

@@ -1,7 +1,7 @@
 """What the Redis backend only reads: jobs by id, by state, by what is due; counts. Bounded steps, few round trips."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -10,7 +10,7 @@ from jq_cli.backends.redis_batches import STEP, batched
 from jq_cli.backends.redis_client import RedisClient
 from jq_cli.backends.redis_connection import Word
 from jq_cli.backends.redis_keys import Keys
-from jq_cli.backends.redis_rows import Stored, stored_job
+from jq_cli.backends.redis_rows import Stored, headless, placed, stored_job
 from jq_cli.backends.redis_scripts import Call
 from jq_cli.job import STATES, Job, State
 
@@ -18,7 +18,7 @@ AT_ONCE = 100
 """Queues that are asked in one round trip."""
 
 _COUNTED: tuple[State, ...] = ("ready", "scheduled", "running", "succeeded", "dead", "cancelled")
-_PLACES: tuple[State, ...] = ("scheduled", "succeeded", "dead", "cancelled")
+_PLACES: tuple[State, ...] = ("ready", "scheduled", "succeeded", "dead", "cancelled")
 
 
 class RedisReader:
@@ -56,7 +56,11 @@ class RedisReader:
             now, more_to_take_in, *answer = self._client.call(call)
         more, ids, scores, *columns = answer
         found = _stored([id_.decode() for id_ in ids], columns)
-        jobs = [stored_job(queue, stored, now, state) for stored in found if stored]
+        jobs: list[Job] = []
+        for stored, score in zip(found, scores, strict=True):
+            if stored is not None:
+                job = stored_job(queue, stored, now)
+                jobs.append(placed(job, state, int(float(score)), now) if headless(job, stored) else job)
         last = msgspec.json.encode((int(float(scores[-1])), ids[-1].decode())).decode() if more else None
         return Page(jobs, last)
 
@@ -144,11 +148,11 @@ class RedisReader:
 
     def _job(self, queue: str, stored: Stored, now: int) -> Job:
         job = stored_job(queue, stored, now)
-        if not job.damaged or job.state == "running":
+        if not headless(job, stored):
             return job
-        places = self._client.pipeline(("ZSCORE", self._keys.part(queue, state), stored.id) for state in _PLACES)
-        state = next((state for state, score in zip(_PLACES, places, strict=True) if score is not None), "ready")
-        return stored_job(queue, stored, now, cast(State, state))
+        scores = self._client.pipeline(("ZSCORE", self._keys.part(queue, state), stored.id) for state in _PLACES)
+        places = [(state, int(score)) for state, score in zip(_PLACES, scores, strict=True) if score is not None]
+        return placed(job, *places[0], now) if places else job
 
 
 def _stored(ids: Sequence[str], columns: Sequence[Sequence[Any]]) -> list[Stored | None]:

@@ -12,6 +12,7 @@ from jq_cli.draft import Draft
 from jq_cli.job import FORMAT, HEAD, NO_RESULT, Job, State, decode, encode_body
 
 _encoder = msgspec.json.Encoder()
+_PRIORITY = 1_000_000_000_000
 _VERSION = re.compile(rb'\{"generation":\d+,"priority":-?\d+,"version":"(.*?)","', re.DOTALL)
 _LEASE_VERSION = re.compile(rb'\{"token":".*?","version":"(.*?)","', re.DOTALL)
 _HEAD_FIELDS = [field for field in msgspec.structs.fields(Job) if field.name in HEAD]
@@ -48,7 +49,7 @@ def text_of(value: str) -> bytes:
 
 def score_of(job: Job) -> int:
     """The share of the priority in the score of a ready job."""
-    return -job.priority * 1_000_000_000_000
+    return -job.priority * _PRIORITY
 
 
 # --- to text ---
@@ -77,10 +78,12 @@ def open_row(job: Job, mark: str, *, stamp: str | None) -> bytes:
 
 
 def _unusual(job: Job) -> bytes:
-    """The JSON of a job that has fields unknown to this version or was written by a newer one."""
+    """The JSON of a job that has fields unknown to this version, or that a newer one wrote."""
     head = {f.name: value for f in _HEAD_FIELDS if (value := getattr(job, f.name)) != f.default}
-    body: dict[str, Any] = msgspec.json.decode(encode_body(job))
-    return _encoder.encode(head | {name: value for name, value in body.items() if name not in head})
+    body = encode_body(job)
+    if job.format > FORMAT:
+        return _encoder.encode({**head, "body": msgspec.Raw(body)})
+    return _encoder.encode({**msgspec.json.decode(body, type=dict[str, msgspec.Raw]), **head})
 
 
 def open_lease(job: Job, mark: str) -> bytes:
@@ -115,17 +118,30 @@ def claimed_jobs(
     return jobs
 
 
-def stored_job(queue: str, stored: Stored, now: int, state: State | None = None) -> Job:
-    """The job in what is stored, as it is seen at `now`. `state` tells that of a damaged row."""
+def stored_job(queue: str, stored: Stored, now: int) -> Job:
+    """The job in what is stored, as it is seen at `now`."""
     job = _read_row(stored.row) if stored.payload is not None else Job(raw=stored.row, version=_version(stored.row))
-    if job.raw and state is not None and job.format <= FORMAT and job.reason is None:
-        job = replace(job, state=state)
     job = replace(job, id=stored.id, queue=queue, payload=stored.payload or b"null", version=job.version or stored.id)
     if stored.lease_until is not None:
         return _leased(job, stored.lease, stored.lease_until)
     if job.state == "scheduled" and job.ready_at <= now:
         return replace(job, state="ready")
     return job
+
+
+def headless(job: Job, stored: Stored) -> bool:
+    """Whether the row does not say where the job stands, because it is damaged; `placed` does it then."""
+    return job.state != "running" and (job.damaged or not stored.row.startswith(b'{"generation":'))
+
+
+def placed(job: Job, state: State, score: int, now: int) -> Job:
+    """The job with the state and the moment that its place in an index tells."""
+    if state == "ready":
+        priority = (now - score + _PRIORITY // 2) // _PRIORITY
+        return replace(job, state="ready", priority=priority, ready_at=score + priority * _PRIORITY)
+    if state == "scheduled":
+        return replace(job, state="ready" if score <= now else "scheduled", ready_at=score)
+    return replace(job, state=state, finished_at=score)
 
 
 def _leased(job: Job, lease: bytes | None, until: int) -> Job:
@@ -143,20 +159,32 @@ def _leased(job: Job, lease: bytes | None, until: int) -> Job:
 
 def _read_row(row: bytes) -> Job:
     job = decode(row)
-    if not job.raw or job.reason is not None:
-        return job
-    return _newer(row, job.format) if job.format > FORMAT else replace(job, version=_version(row))
+    if "body" in job.extra:
+        return _unwrapped(row)
+    if job.format > FORMAT:
+        return _newer(row, job)
+    return replace(job, version=_version(row)) if job.damaged else job
 
 
-def _newer(row: bytes, written_by: int) -> Job:
-    """A row of a newer version: its head is understood, the rest is kept as it is."""
-    fields: dict[str, Any] = msgspec.json.decode(row)
+def _newer(row: bytes, job: Job) -> Job:
+    """A row that a newer version wrote: its head is understood, the rest is kept as it is."""
+    fields: dict[str, msgspec.Raw] = msgspec.json.decode(row, type=dict[str, msgspec.Raw])
     head = {name: fields.pop(name) for name in HEAD if name in fields}
+    return replace(job, raw=_encoder.encode(fields) if head else row, **_head(head, row))
+
+
+def _unwrapped(row: bytes) -> Job:
+    """A row of a newer version that an older one wrote again: it kept what it did not understand in the field `body`."""
+    fields: dict[str, msgspec.Raw] = msgspec.json.decode(row, type=dict[str, msgspec.Raw])
+    return decode(bytes(fields.pop("body")), **_head(fields, row))
+
+
+def _head(fields: dict[str, msgspec.Raw], row: bytes) -> dict[str, Any]:
     try:
-        known = msgspec.convert(head, Job)
+        known = msgspec.json.decode(_encoder.encode(fields), type=Job)
     except msgspec.ValidationError:
         known = Job(version=_version(row))
-    return replace(known, format=written_by, raw=_encoder.encode(fields))
+    return {name: getattr(known, name) for name in HEAD}
 
 
 def _version(row: bytes) -> str:

@@ -1,6 +1,7 @@
 """How a stored body is overwritten in each of our backends."""
 
 from jq_cli.backends.memory import MemoryBackend
+from jq_cli.backends.redis import RedisBackend
 from jq_cli.job import HEAD, decode
 
 
@@ -9,3 +10,8 @@ def damage_memory(backend: MemoryBackend, queue: str, id: str, body: bytes) -> N
     jobs = backend._queues[queue].jobs
     head = {name: getattr(jobs[id], name) for name in HEAD}
     jobs[id] = decode(body, payload=jobs[id].payload, **head)
+
+
+def damage_redis(backend: RedisBackend, queue: str, id: str, body: bytes) -> None:
+    """Redis keeps head and body as one row: nothing is left of it."""
+    backend._client.call(("HSET", backend._keys.part(queue, "jobs"), id, body))

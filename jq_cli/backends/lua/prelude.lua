@@ -5,7 +5,8 @@
 --
 --   jobs       hash  id -> the row, JSON, its head first: {"generation":0,"priority":0,["version":"..",]"created_at":..,
 --                    "ready_at":..,...[,"finished_at":..][,"stop":true]}. Fields with their default value are left out;
---                    a row without a version has its id for one, a row without a state is ready
+--                    a row without a version has its id for one, a row without a state is ready. What a newer version
+--                    wrote is kept as it is in a field "body"
 --   payloads   hash  id -> the producer's JSON, byte for byte
 --   leases     hash  id -> while it runs: {"token":"1.x","version":"1.x","generation":1,"owner":"host:1:ab",
 --                    "started_at":..[,"stop":true]}, laid over the row by readers; `running` holds its end

@@ -1,0 +1,22 @@
+"""The Redis backend under the conformance suite, on a real server."""
+
+from typing import cast
+
+import pytest
+
+from jq_cli.backends.base import Backend
+from jq_cli.backends.redis import RedisBackend
+from jq_cli.testing import ConformanceSuite
+from tests.conformance.damage import damage_redis
+from tests.servers import RedisServer
+
+
+class TestRedis(ConformanceSuite):
+    runs = 50
+
+    @pytest.fixture(autouse=True)
+    def server(self, redis_server: RedisServer) -> None:
+        self.url = redis_server.url
+
+    def damage(self, backend: Backend, queue: str, id: str, body: bytes) -> None:
+        damage_redis(cast(RedisBackend, backend), queue, id, body)
