@@ -73,6 +73,7 @@ class LineDrafter:
         if raw and queue is None:
             raise InvalidField("queue", "bare payloads need a queue named by the command")
         self.draft: Callable[[bytes], Draft] = self._raw if raw else self._object
+        self.check: Callable[[bytes], object] = self._raw if raw else self._check_object
         if queue is not None:
             self._default = self._drafter(queue)
 
@@ -80,13 +81,25 @@ class LineDrafter:
         return self._default.plain(parse_payload(line, as_text=self._as_text, limit=self._limit))
 
     def _object(self, text: bytes) -> Draft:
-        if self._queue is not None:
-            try:
-                payload = _decode_bare(text).payload
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                pass  # it has more fields, or a mistake that the full decoder names
-            else:
-                return self._default.plain(check_payload(payload, self._limit))
+        payload = self._bare(text)
+        return self._full(text) if payload is None else self._default.plain(payload)
+
+    def _check_object(self, text: bytes) -> None:
+        # The same checks without the cost of an id and a draft that nobody sends.
+        if self._bare(text) is None:
+            self._full(text)
+
+    def _bare(self, text: bytes) -> bytes | None:
+        """The checked payload of a line that has no other field, for a queue that the command names."""
+        if self._queue is None:
+            return None
+        try:
+            payload = _decode_bare(text).payload
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None  # it has more fields, or a mistake that the full decoder names
+        return check_payload(payload, self._limit)
+
+    def _full(self, text: bytes) -> Draft:
         line = decode_line(text)
         draft = self._drafter(self._queue_of(line)).from_line(line)
         if line.id is not None and self.given_ids is not None:

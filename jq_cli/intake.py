@@ -1,5 +1,6 @@
 """Takes in many jobs from lines: checks a file whole before its first job, then enqueues in batches in constant memory."""
 
+import threading
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -57,6 +58,7 @@ class Intake:
         self._say = say
         self._created = created
         self._step = step
+        self._flight: _Flight | None = None
         self.tally = Tally(settled=skip_lines)
 
     # --- the first pass over a file ---
@@ -83,9 +85,10 @@ class Intake:
         return count
 
     def _mistakes(self, batches: Batches) -> Iterator[str]:
+        check = self._drafter.check
         for number, line in self._numbered(batches):
             try:
-                self._drafter.draft(_whole(line))
+                check(_whole(line))
             except InvalidField as error:
                 yield f"line {number}: {error}"
 
@@ -116,12 +119,24 @@ class Intake:
         Unless told to skip them, the first invalid line raises UsageError; what comes before it is enqueued then. An
         interruption is held back until the batch under way is answered.
         """
-        for batch in self._gather(batches, checked=checked):
-            if batch.drafts:
-                self.tally.sent = batch.last
+        try:
+            for batch in self._gather(batches, checked=checked):
                 with interrupts.held():
-                    self._settle(batch, client.enqueue(batch.drafts))
-            self.tally.settled = max(self.tally.settled, batch.last)
+                    self._land()
+                    self._flight = _Flight(client, batch)
+                    self.tally.sent = batch.last
+                    if not batch.full:
+                        # The last one, or all that a slow writer has written so far.
+                        self._land()
+        finally:
+            with interrupts.held():
+                self._land()
+
+    def _land(self) -> None:
+        flight, self._flight = self._flight, None
+        if flight is not None:
+            self._settle(flight.batch, flight.answers())
+            self.tally.settled = max(self.tally.settled, flight.batch.last)
             self._step()
 
     def _gather(self, batches: Batches, *, checked: bool) -> Iterator["_Batch"]:
@@ -133,7 +148,7 @@ class Intake:
                     batch.last -= 1
                     yield batch
                     raise problem
-                if len(batch.drafts) >= BATCH or batch.size >= BATCH_BYTES:
+                if batch.full:
                     yield batch
                     batch = _Batch(batch.last)
             if not checked and batch.drafts:
@@ -197,6 +212,36 @@ class _Batch:
         self.numbers: list[int] = []
         self.size = 0
         self.last = last
+
+    @property
+    def full(self) -> bool:
+        return len(self.drafts) >= BATCH or self.size >= BATCH_BYTES
+
+
+class _Flight:
+    """A batch on its way: a thread waits for the store while the next batch is read. Never more than one is out, so that the
+    store is used by one thread at a time."""
+
+    def __init__(self, client: Client, batch: _Batch) -> None:
+        self.batch = batch
+        self._client = client
+        self._answers: list[Inserted] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._send)
+        self._thread.start()
+
+    def _send(self) -> None:
+        try:
+            self._answers = self._client.enqueue(self.batch.drafts) if self.batch.drafts else []
+        except BaseException as error:
+            self._error = error
+
+    def answers(self) -> list[Inserted]:
+        """What the store said; raises what went wrong."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._answers
 
 
 def _whole(line: bytes | TooLong) -> bytes:
