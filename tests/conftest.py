@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.servers import RedisServer
+from tests.servers import FakeRedis, RedisServer
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +22,14 @@ def own_redis() -> Iterator[RedisServer]:
     """A server for one test alone, which may kill, restart and configure it."""
     with RedisServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def fake_redis() -> Iterator[FakeRedis]:
+    """fakeredis, listening on a port of this process."""
+    server = FakeRedis()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,33 @@ class RedisServer:
             time.sleep(0.005)
         self.kill()
         return False
+
+
+class FakeRedis:
+    """fakeredis on a TCP port of this process: no start-up time, no durability, single-threaded like the real one."""
+
+    def __init__(self) -> None:
+        from fakeredis import TcpFakeServer
+
+        self._server = TcpFakeServer(("127.0.0.1", 0))
+        self._server.daemon_threads = True
+        self._server.block_on_close = False
+        self._preload()
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"redis://127.0.0.1:{self._server.server_address[1]}/0"
+
+    def _preload(self) -> None:
+        # It takes no flags line, and hangs up after each error answer, NOSCRIPT too.
+        from jq_cli.backends.redis_scripts import PARTS, script
+
+        for name in PARTS:
+            flagged = script(name)
+            self._server.fake_server.script_cache[flagged.sha.encode()] = flagged.text.partition("\n")[2].encode()
+
+    def stop(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
 
 
 def _answers(port: int, *, loading_counts: bool) -> bool:

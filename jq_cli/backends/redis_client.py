@@ -27,7 +27,6 @@ class RedisClient:
         self.address = address
         self.connections = 0
         self._connection: Connection | None = None
-        self._plain = False
 
     def call(self, command: Asked, *, again: bool = True) -> Any:
         """The answer to one command. With `again` it is sent once more when the connection is lost before the answer came;
@@ -76,7 +75,7 @@ class RedisClient:
     def _packed(self, command: Asked, sent: list[Asked]) -> bytes:
         sent.append(command)
         if isinstance(command, Call):
-            command = ("EVALSHA", script(command.name).sha(plain=self._plain), *command.arguments)
+            command = ("EVALSHA", script(command.name).sha, *command.arguments)
         return pack(command)
 
     def _open(self, patience: "_Patience", *, check: bool) -> Connection:
@@ -96,8 +95,6 @@ class RedisClient:
         """Remove what made the server refuse a command, which has changed nothing; raises the error when that is not possible."""
         if isinstance(command, Call) and code_of(error) == "NOSCRIPT":
             self._load(command.name, patience)
-        elif isinstance(command, Call) and not self._plain and "near '#'" in str(error):
-            self._plain = True
         elif code_of(error) in PASSING:
             if code_of(error) == "READONLY":
                 self.close()  # the name may stand for another server by now, the new primary
@@ -106,10 +103,10 @@ class RedisClient:
             raise error
 
     def _load(self, name: str, patience: "_Patience") -> None:
-        wanted = script(name)
-        _, (answer,) = self._exchange(iter([("SCRIPT", "LOAD", wanted.body(plain=self._plain))]), patience, again=True)
+        load: Asked = ("SCRIPT", "LOAD", script(name).text)
+        _, (answer,) = self._exchange(iter([load]), patience, again=True)
         if isinstance(answer, hiredis.ReplyError):
-            self._clear_way(Call(name, (), ()), answer, patience)
+            self._clear_way(load, answer, patience)
 
 
 class _Patience:

@@ -46,6 +46,10 @@ def translated(error: hiredis.ReplyError, shown: str) -> BackendError:
         return BackendFull(f"{shown}: {_FULL[code]}; nothing was stored")
     if code in _REFUSED:
         return NotAuthorised(f"{shown}: {error}")
+    if "near '#'" in str(error):
+        return BackendError(
+            f"{shown}: this server is too old: it takes Redis 7, Valkey, or one that knows flags of scripts"
+        )
     return BackendError(f"{shown}: {error}")
 
 

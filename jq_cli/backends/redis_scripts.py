@@ -26,20 +26,15 @@ go on then."""
 
 
 class Script:
-    """One script. Its first line tells the server its flags; the plain form is without it, for servers that know no flags."""
+    """One script: `text` with its flags in the first line, `sha`, under which the server knows it."""
 
     def __init__(self, flags: str, *parts: str) -> None:
-        self._plain = "\n".join((_FOLDER / f"{part}.lua").read_text("utf-8") for part in parts)
-        self._flagged = f"#!lua{flags and ' flags=' + flags}\n{self._plain}"
-        self._shas = tuple(hashlib.sha1(text.encode()).hexdigest() for text in (self._flagged, self._plain))  # noqa: S324
-
-    def body(self, *, plain: bool) -> str:
-        """The text to load."""
-        return self._plain if plain else self._flagged
-
-    def sha(self, *, plain: bool) -> str:
-        """The name under which the server knows that text."""
-        return self._shas[plain]
+        lines = (
+            f"#!lua{flags and ' flags=' + flags}",
+            *((_FOLDER / f"{part}.lua").read_text("utf-8") for part in parts),
+        )
+        self.text = "\n".join(lines)
+        self.sha = hashlib.sha1(self.text.encode()).hexdigest()  # noqa: S324 - the server's choice
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The Redis backend under the conformance suite, on a real server."""
+"""The Redis backend under the conformance suite: on a real server, and on fakeredis, which starts in no time."""
 
 from typing import cast
 
@@ -8,7 +8,7 @@ from jq_cli.backends.base import Backend
 from jq_cli.backends.redis import RedisBackend
 from jq_cli.testing import ConformanceSuite
 from tests.conformance.damage import damage_redis
-from tests.servers import RedisServer
+from tests.servers import FakeRedis, RedisServer
 
 
 class TestRedis(ConformanceSuite):
@@ -17,6 +17,17 @@ class TestRedis(ConformanceSuite):
     @pytest.fixture(autouse=True)
     def server(self, redis_server: RedisServer) -> None:
         self.url = redis_server.url
+
+    def damage(self, backend: Backend, queue: str, id: str, body: bytes) -> None:
+        damage_redis(cast(RedisBackend, backend), queue, id, body)
+
+
+class TestFakeRedis(ConformanceSuite):
+    runs = 5
+
+    @pytest.fixture(autouse=True)
+    def server(self, fake_redis: FakeRedis) -> None:
+        self.url = fake_redis.url
 
     def damage(self, backend: Backend, queue: str, id: str, body: bytes) -> None:
         damage_redis(cast(RedisBackend, backend), queue, id, body)
