@@ -126,12 +126,12 @@ class _Run:
 
     def _every(self, queue: str, count: int, now: int) -> None:
         action = self._action
-        say(f"{queue}: {count:,} {action.state} job{'' if count == 1 else 's'}")
+        say(f"{queue}: {_jobs(count, action.state)}")
         if self._scope.dry_run:
             self._counts[queue] += count
         elif count:
             if action.asks:
-                confirm(f"{action.verb} {count:,} {action.state} of {queue}?", yes=self._scope.yes)
+                confirm(f"{action.verb} {_jobs(count, action.state)} of {queue}", yes=self._scope.yes)
             # Those that die from now on are for the next call: a job that dies at once could keep this one busy for ever.
             self._total = count
             self._bulk.every(queue, action.state, count, lambda job: job.finished_at is None or job.finished_at <= now)
@@ -168,6 +168,10 @@ class _Run:
             for queue, count in self._counts.items():
                 print(f"{queue}\t{count}" if several else count)
         sys.stdout.flush()
+
+
+def _jobs(count: int, state: str) -> str:
+    return f"{count:,} {state} job{'' if count == 1 else 's'}"
 
 
 def _rate(text: str | None) -> float | None:

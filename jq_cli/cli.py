@@ -11,7 +11,6 @@ How a command is written
   another code without a message, raise `SystemExit(code)`.
 """
 
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ import click
 
 from jq_cli import __version__
 from jq_cli.errors import JqError
+from jq_cli.interrupts import Interrupted
 from jq_cli.lazy_group import Entry, LazyGroup
 from jq_cli.session import Session, say
 
@@ -92,24 +92,27 @@ def run(args: Sequence[str]) -> int:
     """Run one command line and give its exit code. Says on stderr what went wrong."""
     session = Session()
     try:
-        root.main(list(args), prog_name="jq", obj=session, standalone_mode=False)
-        _flush()
-        return 0
-    except SystemExit as end:
-        return _ended(end)
+        code = _invoke(args, session)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
     except BrokenPipeError:
-        return _broken_pipe()
-    except (KeyboardInterrupt, click.Abort):
-        return 128 + signal.SIGINT
-    except click.exceptions.Exit as end:
-        return end.exit_code
+        return 128 + signal.SIGPIPE
+    except KeyboardInterrupt as error:
+        return error.code if isinstance(error, Interrupted) else 128 + signal.SIGINT
     except Exception as error:
         return _failed(error, session)
 
 
-def _ended(end: SystemExit) -> int:
-    _flush()
-    return end.code if isinstance(end.code, int) else int(end.code is not None)
+def _invoke(args: Sequence[str], session: Session) -> int:
+    try:
+        with root.make_context("jq", list(args), obj=session) as context:
+            root.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    return 0
 
 
 def _failed(error: Exception, session: Session) -> int:
@@ -117,12 +120,15 @@ def _failed(error: Exception, session: Session) -> int:
         import traceback
 
         traceback.print_exc()
-    if isinstance(error, JqError):
-        say(str(error))
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        print(error.format_message(), file=sys.stderr)
         return error.exit_code
-    if isinstance(error, click.ClickException):
-        say(_usage(error))
+    if isinstance(error, JqError | click.ClickException):
+        say(_usage(error) if isinstance(error, click.ClickException) else str(error))
         return error.exit_code
+    if isinstance(error, OSError) and error.strerror:
+        say(f"{error.filename or 'output'}: {error.strerror}")
+        return 1
     say(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
     return 1
 
@@ -130,18 +136,5 @@ def _failed(error: Exception, session: Session) -> int:
 def _usage(error: click.ClickException) -> str:
     message = error.format_message().strip()
     context = getattr(error, "ctx", None)
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        return message
     path = context.command_path if context is not None else "jq"
     return f"{message[:1].lower()}{message[1:].rstrip('.')}; see {path} --help"
-
-
-def _flush() -> None:
-    if sys.stdout is not None:
-        sys.stdout.flush()
-
-
-def _broken_pipe() -> int:
-    # The interpreter flushes stdout once more at its end; it must not find the broken pipe again.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return 128 + signal.SIGPIPE

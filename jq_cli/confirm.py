@@ -6,12 +6,12 @@ from jq_cli.errors import JqError, UsageError
 from jq_cli.session import say
 
 
-def confirm(question: str, *, yes: bool) -> None:
+def confirm(action: str, *, yes: bool) -> None:
     """Go on, or raise: UsageError when there is no terminal to ask on, JqError when the answer is not yes."""
     if yes:
         return
     if sys.stdin is None or sys.stderr is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError(f"{question} Nobody can be asked here; say --yes")
-    say(f"{question} [y/N]")
+        raise UsageError(f"{action}: there is no terminal to ask on; say --yes")
+    say(f"{action}? [y/N]")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise JqError("nothing was changed")

@@ -45,7 +45,7 @@ class Command(click.Command):
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The command's own options, then the global ones."""
         shared = set(map(id, GLOBAL_OPTIONS))
-        params = self.get_params(context)
+        params = [param for param in self.get_params(context) if isinstance(param, click.Option)]
         own = [record for p in params if id(p) not in shared if (record := p.get_help_record(context))]
         common = [record for p in params if id(p) in shared if (record := p.get_help_record(context))]
         for title, records in (("Options", own), ("Global options", common)):

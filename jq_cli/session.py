@@ -1,6 +1,7 @@
 """What one command run shares: the global options, the settings they lead to, and the store those name."""
 
 import sys
+from contextlib import suppress
 from functools import cached_property
 
 from jq_cli.backends.base import Backend
@@ -35,7 +36,10 @@ class Session:
 
     def client(self) -> Client:
         """The store, opened, for what operators and producers do; use it as a context manager."""
-        return Client(self.open(), self.settings)
+        client = Client(self.open(), self.settings)
+        if client.backend.url.startswith("memory:"):
+            say("the memory store is empty at first and ends with this command; --backend chooses another")
+        return client
 
 
 def named(error: BackendError, store: str) -> BackendError:
@@ -47,5 +51,7 @@ def say(message: str) -> None:
     """A message for people, on stderr, one safe line for each of its lines."""
     from jq_cli.safe_text import safe_text
 
-    if sys.stderr is not None:
+    if sys.stderr is None:
+        return
+    with suppress(OSError):  # nobody reads it any more
         print("\n".join(f"jq: {safe_text(line)}" for line in message.split("\n")), file=sys.stderr, flush=True)

@@ -6,10 +6,12 @@ from typing import Any
 import msgspec
 
 from jq_cli import options
+from jq_cli.config_kinds import format_size
+from jq_cli.durations import format_duration
 from jq_cli.handlers.spec import HandlerSpec
 from jq_cli.listing_options import listing_options
 from jq_cli.options import pass_session
-from jq_cli.output import Answer, Form, Listing, show
+from jq_cli.output import DURATIONS, Answer, Form, Listing, show
 from jq_cli.records import Record
 from jq_cli.session import Session
 from jq_cli.settings import Keys, Settings
@@ -17,6 +19,10 @@ from jq_cli.store_url import mask_url
 
 FIELDS = ("key", "value", "source")
 LISTING = Listing(fields=FIELDS, columns=FIELDS, id="key", whole=frozenset({"key"}))
+
+
+_SECONDS = DURATIONS | {"dlq_retention", "base", "cap", "shutdown_timeout", "grace"}
+_BYTES = frozenset({"max_payload", "max_memory"})
 
 
 @options.command(
@@ -27,12 +33,21 @@ LISTING = Listing(fields=FIELDS, columns=FIELDS, id="key", whole=frozenset({"key
 def command(session: Session, form: Form) -> None:
     """Print one record for each setting."""
     settings = session.settings
-    show(LISTING, lambda: Answer(_records(settings), 0), form)
+    as_typed = form.kind not in ("json", "jsonl")
+    show(LISTING, lambda: Answer(_records(settings, as_typed=as_typed), 0), form)
 
 
-def _records(settings: Settings) -> Iterator[Record]:
+def _records(settings: Settings, *, as_typed: bool) -> Iterator[Record]:
     for keys, value in _leaves(settings):
-        yield {"key": ".".join(keys), "value": value, "source": settings.sources.get(keys, "default")}
+        shown = _typed(keys[-1], value) if as_typed else value
+        yield {"key": ".".join(keys), "value": shown, "source": settings.sources.get(keys, "default")}
+
+
+def _typed(key: str, value: Any) -> Any:
+    """The value in the form in which the file may hold it."""
+    if value is not None and key in _SECONDS:
+        return format_duration(value * 1_000)
+    return format_size(value) if value is not None and key in _BYTES else value
 
 
 def _leaves(settings: Settings) -> Iterator[tuple[Keys, Any]]:

@@ -82,7 +82,9 @@ def _recover_worker(client: Client, worker: str, targets: Targets, *, yes: bool)
         targets.failed(_no_worker(worker, list(known)))
         return 0
     if worker in known and not known[worker].dead(client.backend.now()):
-        confirm(f"worker {worker} still sends heartbeats; its {held:,} jobs may run twice. Recover them?", yes=yes)
+        confirm(
+            f"recover the {held:,} jobs of worker {worker}, which still sends heartbeats: they may run twice", yes=yes
+        )
     targets.done += 1
     return Consumer(client.backend, keeping=client.settings.keeping).recover(worker)
 
