@@ -46,7 +46,12 @@ class Database:
 
     def _connect(self) -> None:
         self.connection = sqlite3.connect(
-            self.settings.path, timeout=self.settings.timeout, isolation_level=None, cached_statements=256
+            self.settings.path,
+            timeout=self.settings.timeout,
+            isolation_level=None,
+            cached_statements=256,
+            # Used by one thread at a time, which need not be the one that opened it.
+            check_same_thread=False,
         )
         self.cursor = self.connection.cursor()
         try:
