@@ -22,6 +22,9 @@ CRON_KEY_TTL = 7 * 86_400.0
 DEDUP_TTL = 600.0
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_LONE_SURROGATE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 _NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 
@@ -72,9 +75,18 @@ def _as_json(text: bytes) -> bytes | None:
         msgspec.json.decode(stripped)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if looks_like_json:
-            raise InvalidField("payload", f"not valid JSON: {error}; --text stores it as a string") from None
+            raise InvalidField("payload", f"{json_problem(stripped, error)}; --text stores it as a string") from None
         return None
     return stripped
+
+
+def json_problem(text: bytes, error: Exception) -> str:
+    """What is wrong with text that the decoder refused."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"invalid UTF-8 ({error.reason})"
+    if _LONE_SURROGATE.search(text):
+        return "a lone surrogate (half of a character, such as \\ud800) cannot be stored"
+    return f"not valid JSON: {error}"
 
 
 def check_depth(encoded: bytes) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from jq_cli.draft import Draft, Line, check_depth, make_draft, parse_payload, seconds
+from jq_cli.draft import Draft, Line, check_depth, json_problem, make_draft, parse_payload, seconds
 from jq_cli.durations import format_duration, format_moment
 from jq_cli.errors import InvalidField
 from jq_cli.ids import new_id
@@ -125,17 +125,16 @@ def id_hash(draft: Draft) -> int:
 
 
 def decode_line(text: bytes) -> Line:
-    """One line of NDJSON. Raises InvalidField that says what is wrong with it."""
+    """One line of NDJSON. Raises InvalidField that says what is wrong with it; its field is `line` when it is none of them."""
     try:
         return _decode_line(text)
     except msgspec.ValidationError as error:
-        raise InvalidField("line", _plainly(str(error))) from None
-    except UnicodeDecodeError as error:
-        raise InvalidField("line", f"invalid UTF-8 ({error.reason})") from None
+        problem, _, field = str(error).partition(" - at `$")
+        raise InvalidField(field.strip(".`") or "line", problem.replace("Object", "the object").lower()) from None
     except RecursionError:
         raise InvalidField("line", "nests too deeply") from None
-    except msgspec.DecodeError as error:
-        raise InvalidField("line", f"not valid JSON: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidField("line", json_problem(text, error)) from None
 
 
 def check_payload(payload: msgspec.Raw, limit: int) -> bytes:
@@ -146,10 +145,8 @@ def check_payload(payload: msgspec.Raw, limit: int) -> bytes:
     check_depth(encoded)
     try:
         _decode_any(encoded)
-    except UnicodeDecodeError as error:
-        raise InvalidField("payload", f"invalid UTF-8 ({error.reason})") from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidField("payload", f"not valid JSON: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidField("payload", json_problem(encoded, error)) from None
     return encoded
 
 
@@ -225,9 +222,3 @@ def _number(text: str, name: str) -> float:
         return float(text)
     except ValueError:
         raise InvalidField("backoff", f"{name} must be a number, got {text[:40]!r}") from None
-
-
-def _plainly(message: str) -> str:
-    return message.replace("Object", "the line").replace(" - at `$", " (at `$").replace("$.", "") + (
-        ")" if " - at `$" in message else ""
-    )

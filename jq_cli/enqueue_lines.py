@@ -106,10 +106,13 @@ class _Run:
 
     def summarise(self, tally: Tally) -> None:
         """Say what became of the lines."""
-        names = ("duplicates", "replayed", "refused")
-        parts = [f"{tally.created:,} enqueued", *(f"{n:,} {name}" for name in names if (n := getattr(tally, name)))]
-        if tally.invalid:
-            parts.append(f"{tally.invalid:,} invalid lines skipped")
+        told = {
+            "duplicates": tally.duplicates,
+            "replayed": tally.replayed,
+            "refused": tally.refused,
+            "invalid": tally.invalid,
+        }
+        parts = [f"{tally.created:,} enqueued", *(f"{name}: {count:,}" for name, count in told.items() if count)]
         rate = tally.created / max(self._seconds, 0.001)
         say(f"{', '.join(parts)} in {self._seconds:.1f}s ({rate:,.0f}/s, store: {self._store})")
 

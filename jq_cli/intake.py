@@ -90,7 +90,7 @@ class Intake:
             try:
                 check(_whole(line))
             except InvalidField as error:
-                yield f"line {number}: {error}"
+                yield _said(number, error)
 
     def _repeats(self, batches: Batches, repeated: frozenset[int]) -> Iterator[str]:
         first: dict[int, int] = {}
@@ -164,10 +164,10 @@ class Intake:
             if isinstance(line, bytes) and not line.strip():
                 return None
             if not self._skip_invalid:
-                return UsageError(f"line {batch.last}: {error}")
+                return UsageError(_said(batch.last, error))
             self.tally.invalid += 1
             if say:
-                self._say(f"line {batch.last}: {error}")
+                self._say(_said(batch.last, error))
             return None
         batch.drafts.append(draft)
         batch.numbers.append(batch.last)
@@ -242,6 +242,10 @@ class _Flight:
         if self._error is not None:
             raise self._error
         return self._answers
+
+
+def _said(number: int, error: InvalidField) -> str:
+    return f"line {number}: {error.problem if error.field == 'line' else error}"
 
 
 def _whole(line: bytes | TooLong) -> bytes:

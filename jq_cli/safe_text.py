@@ -24,6 +24,8 @@ _UNSAFE_JSON = re.compile(
 
 def safe_text(text: str) -> str:
     """The text on one line with every control, bidi, zero-width and invisible character shown as `\\x1b` or `\\u202e`."""
+    if text.isascii() and text.isprintable():
+        return text
     return _UNSAFE.sub(_escape, text)
 
 
@@ -42,6 +44,8 @@ def safe_json(encoded: bytes) -> bytes:
 
     Between its tokens JSON has no such characters but line ends and tabs, which `msgspec.json.format` removed before.
     """
+    if encoded.isascii() and b"\x7f" not in encoded:
+        return encoded
     return _UNSAFE_JSON.sub(_escape_json, encoded)
 
 
