@@ -8,6 +8,7 @@ from typing import Any
 import click
 import msgspec
 
+from jq_cli import suggestions
 from jq_cli.bar import Bar
 from jq_cli.bulk import Bulk, Pace, Result
 from jq_cli.change import Change
@@ -47,11 +48,14 @@ class Scope(msgspec.Struct):
     as_json: bool
 
 
-def bulk_options(function: Function) -> Function:
-    """Adds QUEUE, ids, `--id`, `--all`, `--yes`, `--dry-run`, `--rate`, `-v` and `--json`."""
+def bulk_options(state: State) -> Callable[[Function], Function]:
+    """Adds QUEUE, ids of jobs in a state, `--id`, `--all`, `--yes`, `--dry-run`, `--rate`, `-v` and `--json`."""
+    ids = suggestions.ids_in(state)
     options = [
-        click.argument("names", nargs=-1, required=True, metavar="QUEUE [ID]... | QUEUE... --all"),
-        click.option("--id", "ids", multiple=True, metavar="ID", help="A job; - reads ids from stdin."),
+        click.argument("names", nargs=-1, required=True, metavar="QUEUE [ID]... | QUEUE... --all", shell_complete=ids),
+        click.option(
+            "--id", "ids", multiple=True, metavar="ID", shell_complete=ids, help="A job; - reads ids from stdin."
+        ),
         click.option("--all", "every", is_flag=True, help="All such jobs of the named queues."),
         click.option("--yes", is_flag=True, help="Do not ask."),
         click.option("--dry-run", is_flag=True, help="Say how many it would be and change nothing."),
@@ -59,9 +63,13 @@ def bulk_options(function: Function) -> Function:
         click.option("-v", "--verbose", is_flag=True, help="Print the ids of the changed jobs, not their number."),
         click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON."),
     ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+
+    def decorate(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 def run_action(session: Session, action: Action, names: Sequence[str], **options: Any) -> None:

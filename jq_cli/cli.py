@@ -92,7 +92,7 @@ def run(args: Sequence[str]) -> int:
     """Run one command line and give its exit code. Says on stderr what went wrong."""
     session = Session()
     try:
-        code = _invoke(args, session)
+        code = _complete(args[1:]) if args[:1] == ["__complete"] else _invoke(args, session)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
@@ -112,6 +112,13 @@ def _invoke(args: Sequence[str], session: Session) -> int:
         return end.exit_code
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
+    return 0
+
+
+def _complete(words: Sequence[str]) -> int:
+    from jq_cli.completion import answer
+
+    print("\n".join(answer(words)))
     return 0
 
 

@@ -45,9 +45,14 @@ _FISH = """\
 # fish completion for {name}; generated, do not edit
 function __{name}_complete
     set -l words (commandline -opc) (commandline -ct)
-    {name} __complete $words[2..-1] 2>/dev/null
+    set -l found ({name} __complete $words[2..-1] 2>/dev/null)
+    if test (count $found) -gt 0
+        printf '%s\\n' $found
+    else
+        __fish_complete_path (commandline -ct)
+    end
 end
-complete -c {name} -a '(__{name}_complete)'
+complete -c {name} -f -a '(__{name}_complete)'
 """
 
 _FILES = {"bash": ("{name}.bash", _BASH), "zsh": ("_{name}", _ZSH), "fish": ("{name}.fish", _FISH)}
@@ -63,9 +68,10 @@ def answer(words: Sequence[str]) -> list[str]:
     from click.shell_completion import ShellComplete
 
     from jq_cli.cli import root
+    from jq_cli.session import Session
 
     *before, incomplete = words or [""]
-    completer = ShellComplete(root, {}, "jq", "")
+    completer = ShellComplete(root, {"obj": Session()}, "jq", "")
     found = completer.get_completions(list(before), incomplete)
     return [f"{safe_text(item.value)}\t{safe_text(item.help or '')}" for item in found if item.type == "plain"]
 
@@ -103,3 +109,13 @@ def _folder(shell: str) -> Path:
     if shell == "fish":
         return Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "fish" / "completions"
     return home / ".zfunc"
+
+
+def main(folder: str) -> None:
+    """Write all scripts into a folder."""
+    for name, script in scripts().items():
+        Path(folder, name).write_text(script)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -42,6 +42,15 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"no such command: {args[0][:60]!r}{hint}", context)
         return super().resolve_command(context, args)
 
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[Any]:
+        """The names that begin like this, from the table; the group's own options."""
+        from click.shell_completion import CompletionItem
+
+        names = [
+            CompletionItem(name, help=help) for name, (_, help) in self._table.items() if name.startswith(incomplete)
+        ]
+        return [*names, *click.Command.shell_complete(self, context, incomplete)]
+
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The table, by section."""
         for title, entries in self._sections.items():

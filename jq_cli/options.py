@@ -22,12 +22,29 @@ def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> Non
     setattr(target, str(parameter.name), value)
 
 
+def _backends(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from jq_cli.backends.registry import known
+    from jq_cli.errors import JqError
+
+    session = context.find_object(Session)
+    try:
+        named = list(session.settings.backends) if session is not None else []
+    except JqError:
+        named = []
+    return [name for name in (*named, *known()) if name.startswith(incomplete)]
+
+
 def _global(*names: str, **attributes: Any) -> click.Option:
     return click.Option(names, expose_value=False, callback=_keep, **attributes)
 
 
 GLOBAL_OPTIONS: list[click.Parameter] = [
-    _global("--backend", metavar="NAME|URL", help="The store: a name from the configuration, or a URL."),
+    _global(
+        "--backend",
+        metavar="NAME|URL",
+        shell_complete=_backends,
+        help="The store: a name from the configuration, or a URL.",
+    ),
     _global("--namespace", metavar="NAME", help="Prefix that isolates environments sharing one store."),
     _global("--config", metavar="FILE", help="The configuration file."),
     _global("--color", type=click.Choice(["auto", "always", "never"]), help="When to use colour."),

@@ -2,7 +2,7 @@
 
 import click
 
-from jq_cli import options
+from jq_cli import options, suggestions
 from jq_cli.list_jobs import DEAD_COLUMNS, list_jobs
 from jq_cli.listing_options import LIMIT, listing_options
 from jq_cli.options import pass_session
@@ -11,7 +11,7 @@ from jq_cli.session import Session
 
 
 @options.command("ls", "List the dead jobs of queues, the one that died first at the top.")
-@click.argument("queues", nargs=-1, required=True, metavar="QUEUE...")
+@click.argument("queues", nargs=-1, required=True, metavar="QUEUE...", shell_complete=suggestions.queues)
 @click.option("--reverse", is_flag=True, help="The one that died last at the top.")
 @listing_options(limit=LIMIT)
 @pass_session

@@ -26,7 +26,7 @@ PURGE = Action(verb="purge", done="purged", state="dead", make=_purge, asks=True
 
 
 @options.command("purge", HELP)
-@bulk_options
+@bulk_options("dead")
 @pass_session
 def command(session: Session, /, names: tuple[str, ...], **given: Any) -> None:
     """Remove dead jobs."""

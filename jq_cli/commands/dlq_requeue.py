@@ -16,7 +16,7 @@ Name them by id, pipe ids in with -, or say --all. Prints how many. After an int
 
 
 @options.command("requeue", HELP)
-@bulk_options
+@bulk_options("dead")
 @pass_session
 def command(session: Session, /, names: tuple[str, ...], **given: Any) -> None:
     """Requeue dead jobs."""

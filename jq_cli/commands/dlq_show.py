@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from jq_cli import options
+from jq_cli import options, suggestions
 from jq_cli.options import pass_session
 from jq_cli.session import Session
 from jq_cli.show_jobs import show_jobs, show_options
@@ -12,8 +12,8 @@ from jq_cli.targets import ids_from
 
 
 @options.command("show", "Show everything about dead jobs of a queue; - reads ids from stdin.")
-@click.argument("queue")
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.argument("queue", shell_complete=suggestions.queues)
+@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=suggestions.ids_in("dead"))
 @show_options
 @pass_session
 def command(session: Session, /, queue: str, ids: tuple[str, ...], **form: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import msgspec
 
-from jq_cli import options
+from jq_cli import options, suggestions
 from jq_cli.backends.base import Inserted
 from jq_cli.draft import Line, parse_payload
 from jq_cli.drafting import Drafter, delayed_until, parse_backoff
@@ -29,7 +29,7 @@ _ONE_JOB = ("id", "dedup_key", "idempotency_key")
 
 
 @options.command("enqueue", HELP)
-@click.argument("queue", required=False)
+@click.argument("queue", required=False, shell_complete=suggestions.queues)
 @click.argument("payload", required=False)
 @click.option("--from", "source", metavar="FILE|-", help="Read NDJSON, one job a line. A file is checked whole first.")
 @click.option("--delay", metavar="DURATION", help="Not before this has passed: 30s, 1h30m.")

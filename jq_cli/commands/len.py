@@ -3,7 +3,7 @@
 import click
 from msgspec.structs import replace
 
-from jq_cli import options
+from jq_cli import options, suggestions
 from jq_cli.backends.base import QueueCounts
 from jq_cli.errors import NotFound
 from jq_cli.job import STATES
@@ -19,7 +19,7 @@ LISTING = Listing(fields=FIELDS, columns=FIELDS, id="queue")
 
 
 @options.command("len", "Show how many jobs a queue holds: a bare number for one queue, QUEUE<TAB>NUMBER for several.")
-@click.argument("queues", nargs=-1, metavar="[QUEUE]...")
+@click.argument("queues", nargs=-1, metavar="[QUEUE]...", shell_complete=suggestions.queues)
 @click.option("--state", default="ready", type=click.Choice([*STATES, "all"]), help="Which jobs; ready unless given.")
 @listing_options()
 @pass_session

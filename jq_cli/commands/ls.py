@@ -2,7 +2,7 @@
 
 import click
 
-from jq_cli import options
+from jq_cli import options, suggestions
 from jq_cli.errors import UsageError
 from jq_cli.job import STATES, State
 from jq_cli.list_jobs import COLUMNS, list_jobs
@@ -29,9 +29,15 @@ def _states(context: click.Context, parameter: click.Parameter, value: str) -> t
 
 
 @options.command("ls", HELP)
-@click.argument("queues", nargs=-1, required=True, metavar="QUEUE...")
+@click.argument("queues", nargs=-1, required=True, metavar="QUEUE...", shell_complete=suggestions.queues)
 @click.option(
-    "--state", "states", default="all", metavar="STATE[,STATE]", callback=_states, help="Which; all unless given."
+    "--state",
+    "states",
+    default="all",
+    metavar="STATE[,STATE]",
+    callback=_states,
+    shell_complete=suggestions.states,
+    help="Which; all unless given.",
 )
 @click.option("--reverse", is_flag=True, help="Each state in the other order, such as the newest finished ones first.")
 @listing_options(limit=LIMIT)

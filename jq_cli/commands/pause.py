@@ -5,7 +5,7 @@ import socket
 
 import click
 
-from jq_cli import options
+from jq_cli import options, suggestions
 from jq_cli.backends.base import Setting
 from jq_cli.client import Client
 from jq_cli.durations import format_moment, parse_duration, parse_moment
@@ -19,7 +19,7 @@ gets a job from them until `jq resume`, or the moment given with --until."""
 
 
 @options.command("pause", HELP)
-@click.argument("queues", nargs=-1, required=True, metavar="QUEUE...")
+@click.argument("queues", nargs=-1, required=True, metavar="QUEUE...", shell_complete=suggestions.queues)
 @click.option("--reason", default="", metavar="TEXT", help="Why, for others to read.")
 @click.option("--until", metavar="MOMENT", help="Resume by itself then: RFC 3339, +5m or a Unix time.")
 @pass_session

@@ -16,7 +16,7 @@ Name them by id, pipe ids in with -, or say --all. Prints how many."""
 
 
 @options.command("promote", HELP)
-@bulk_options
+@bulk_options("scheduled")
 @pass_session
 def command(session: Session, /, names: tuple[str, ...], **given: Any) -> None:
     """Promote scheduled jobs."""

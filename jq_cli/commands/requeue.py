@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from jq_cli import lifecycle, options
+from jq_cli import lifecycle, options, suggestions
 from jq_cli.bulk import Bulk, Result
 from jq_cli.change import Change
 from jq_cli.client import Client
@@ -24,7 +24,7 @@ With --worker: all jobs of a worker that you know to be gone, without waiting fo
 
 
 @options.command("requeue", HELP)
-@click.argument("queues", nargs=-1, metavar="[QUEUE]...")
+@click.argument("queues", nargs=-1, metavar="[QUEUE]...", shell_complete=suggestions.queues)
 @click.option("--worker", "workers", multiple=True, metavar="ID", help="Recover all jobs of this worker.")
 @click.option("--yes", is_flag=True, help="Do not ask, even when the worker still sends heartbeats.")
 @pass_session

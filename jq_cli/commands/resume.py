@@ -2,7 +2,7 @@
 
 import click
 
-from jq_cli import options
+from jq_cli import options, suggestions
 from jq_cli.backends.base import Setting
 from jq_cli.errors import JqError
 from jq_cli.options import pass_session
@@ -11,7 +11,7 @@ from jq_cli.targets import Targets
 
 
 @options.command("resume", "Hand out the jobs of paused queues again.")
-@click.argument("queues", nargs=-1, required=True, metavar="QUEUE...")
+@click.argument("queues", nargs=-1, required=True, metavar="QUEUE...", shell_complete=suggestions.queues)
 @pass_session
 def command(session: Session, queues: tuple[str, ...]) -> None:
     """Resume queues."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from jq_cli import options
+from jq_cli import options, suggestions
 from jq_cli.draft import check_name
 from jq_cli.errors import UsageError
 from jq_cli.ids import is_ulid
@@ -19,7 +19,7 @@ With the queue named before the ids, or by id alone; - reads ids from stdin."""
 
 
 @options.command("show", HELP)
-@click.argument("names", nargs=-1, required=True, metavar="[QUEUE] ID...")
+@click.argument("names", nargs=-1, required=True, metavar="[QUEUE] ID...", shell_complete=suggestions.ids_in())
 @show_options
 @pass_session
 def command(session: Session, /, names: tuple[str, ...], **form: Any) -> None:
