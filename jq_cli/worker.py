@@ -96,6 +96,7 @@ class Worker:
         self._watch: Watch | None = None
         self._watched: tuple[str, ...] = ()
         self._dry = False
+        self._wants_idle = False
         self._next = dict.fromkeys(("poll", "beat", "tick", "look", "empty", "prune"), 0.0)
         self._lifeline = Lifeline(consumer.lease)
         self._beat_every = consumer.lease * HEARTBEAT / HEARTBEAT_VALID / 1_000
@@ -195,20 +196,23 @@ class Worker:
             return
         sent_at = boot_time()
         held = bool(self._pool.running())
-        room = min(self._pool.room(), MAX_CLAIM)
+        room, idle = min(self._pool.room(), MAX_CLAIM), self._pool.idle()
         batch = self._pending
-        verdicts, jobs = self.consumer.turn(
-            [change for change, _ in batch], self._turn_queues(), room, self._pool.idle()
-        )
+        verdicts, jobs = self.consumer.turn([change for change, _ in batch], self._turn_queues(), room, idle)
         self._pending = []
         self._account(batch, verdicts)
         if not held:
             self._lifeline.renewed(sent_at)
-        self._dry = not jobs
+        self._dry = not jobs and idle > 0
+        self._wants_idle = not jobs
         self._pool.submit(jobs)
 
     def _wants_jobs(self) -> bool:
-        return self._state == "working" and bool(self._queues) and self._pool.room() > 0
+        """Whether to claim: there is room, and when the last claim brought nothing because the next job may not be fetched
+        ahead (at_most_once), a child that would start it at once."""
+        if self._state != "working" or not self._queues:
+            return False
+        return (self._pool.idle() if self._wants_idle else self._pool.room()) > 0
 
     def _turn_queues(self) -> tuple[str, ...]:
         queues = self._queues

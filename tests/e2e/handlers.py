@@ -15,7 +15,7 @@ def log(text):
 
 def brief(payload, job):
     log(f"start {job.id} {job.fence}")
-    time.sleep(random.uniform(0.005, 0.04))
+    time.sleep(random.uniform(0.02, 0.08))
     if payload.get("hopeless"):
         raise Permanent("hopeless")
     log(f"end {job.id} {job.fence}")

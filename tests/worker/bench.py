@@ -79,12 +79,12 @@ class Bench:
         Path(f"{self.traces_file}.go").touch()
 
 
-def eventually(check: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
+def eventually(check: Callable[[], Any], what: str, seconds: float = 20.0, *, pause: float = 0.01) -> Any:
     """The first true answer; fails when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (answer := check()):
         assert time.monotonic() < deadline, f"never happened: {what}"
-        time.sleep(0.01)
+        time.sleep(pause)
     return answer
 
 
