@@ -85,7 +85,7 @@ class Bulk:
         while some := list(islice(left, self._pace.batch)):
             self._pace.spend(len(some))
             with self._held():
-                self._report(self._change(queue, some, self._client.backend.get(queue, some)))
+                self._report(self._change(queue, some, self._client.get(queue, some)))
 
     def every(self, queue: str, state: State, most: int, within: Callable[[Job], bool]) -> None:
         """Change the jobs in a state, in its order, `most` of them or up to the first that is not `within`. Jobs that
@@ -112,7 +112,7 @@ class Bulk:
             results += [Result(c.id) for c, verdict in zip(changes, verdicts, strict=True) if verdict != "lost"]
             if not lost:
                 return results
-            ids, jobs = lost, self._client.backend.get(queue, lost)
+            ids, jobs = lost, self._client.get(queue, lost)
         return results + [Result(id, Conflict(f"job {id} kept changing; try again")) for id in ids]
 
     def _changes(

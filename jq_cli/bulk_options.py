@@ -147,7 +147,7 @@ class _Run:
     def _dry(self, queue: str, ids: Iterable[str]) -> int:
         found = 0
         for id in ids:
-            [job] = self._client.backend.get(queue, [id])
+            [job] = self._client.get(queue, [id])
             if job is not None and job.state == self._action.state:
                 found += 1
             else:

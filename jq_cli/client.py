@@ -10,6 +10,7 @@ from jq_cli.backends.base import Backend, Controls, Inserted, QueueCounts
 from jq_cli.change import Change, Verdict
 from jq_cli.draft import Draft, check_name
 from jq_cli.errors import BackendUnreachable, NotFound
+from jq_cli.ids import is_ulid
 from jq_cli.job import Job, State
 from jq_cli.settings import Settings
 
@@ -79,7 +80,10 @@ class Client:
         return self.backend.counts(self.queues() if queues is None else queues)
 
     def look(self, queues: Sequence[str]) -> list[QueueCounts | NotFound]:
-        """Counts of the named queues; for a name that was never configured or used the error to report, with near names."""
+        """Counts of the named queues; for a name that was never configured or used the error to report, with near names.
+        Raises InvalidField for what cannot be a name."""
+        for queue in queues:
+            check_name(queue)
         counts = self.backend.counts(queues)
         if all(_touched(each) for each in counts):
             return list(counts)
@@ -88,7 +92,7 @@ class Client:
 
     def demand(self, queue: str) -> QueueCounts:
         """Counts of a queue. Raises NotFound, with near names, when it was never configured or used."""
-        [found] = self.look([check_name(queue)])
+        [found] = self.look([queue])
         if isinstance(found, NotFound):
             raise found
         return found
@@ -114,10 +118,20 @@ class Client:
         """The jobs with these ids, of one queue or (None) of whatever queue; for one that is not there the error to report."""
         left = iter(ids)
         while some := list(islice(left, PAGE)):
-            jobs = self.backend.get(queue, some) if queue is not None else map(self.backend.find, some)
+            jobs = self.get(queue, some) if queue is not None else [self.find(id) for id in some]
             where = f" on {queue}" if queue is not None else ""
             for id, job in zip(some, jobs, strict=True):
                 yield NotFound(f"no such job: {id}{where} (store: {self.backend.url})") if job is None else job
+
+    def get(self, queue: str, ids: Sequence[str]) -> list[Job | None]:
+        """The jobs of a queue with these ids. What cannot be an id is not there, and the store is not asked for it."""
+        valid = [id for id in ids if is_ulid(id)]
+        jobs = dict(zip(valid, self.backend.get(queue, valid), strict=True)) if valid else {}
+        return [jobs.get(id) for id in ids]
+
+    def find(self, id: str) -> Job | None:
+        """The job with this id, of whatever queue."""
+        return self.backend.find(id) if is_ulid(id) else None
 
     # --- end ---
 

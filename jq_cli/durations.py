@@ -47,7 +47,7 @@ def format_duration(ms: float) -> str:
 
 
 def parse_moment(text: str, now: int, field: str = "moment") -> int:
-    """Milliseconds since the epoch in RFC 3339, `+5m` from `now`, or a Unix time in seconds.
+    """Milliseconds since the epoch in RFC 3339, `+5m` from `now` or `-5m` before it, or a Unix time in seconds.
 
     A local time without zone is refused, because hosts disagree about it.
     """
@@ -56,6 +56,8 @@ def parse_moment(text: str, now: int, field: str = "moment") -> int:
         return now + parse_duration(text[1:], field)
     if _NUMBER.fullmatch(text):
         return round(float(text) * 1_000)
+    if text.startswith("-"):
+        return now - parse_duration(text[1:], field)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

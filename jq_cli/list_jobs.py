@@ -30,6 +30,8 @@ def list_jobs(
                 targets.failed(each)
         known = [each for each in found if isinstance(each, QueueCounts)]
         targets.done = len(known)
+        if not known:
+            targets.end()
         if form.kind == "table":
             _say_rest(known, states, form.limit)
         return Answer(_records(client, known, states, reverse=reverse), known[0].now if known else 0)

@@ -119,6 +119,8 @@ def _shared(given: dict[str, Any]) -> Line:
 
 def _absolute(given: dict[str, Any]) -> int | None:
     at: str | None = given["at"]
+    if at is not None and at.startswith("-"):
+        raise InvalidField("at", f"{at[:40]!r} is in the past")
     return None if at is None or at.startswith("+") else parse_moment(at, 0, "at")
 
 
