@@ -125,8 +125,7 @@ class RedisBackend(Backend):
             verdicts[n] = _VERDICTS[told[at : at + 2]]
         jobs: list[Job] = []
         for queue, *stored in claimed:
-            lease = {"owner": claim.worker, "started_at": now, "lease_until": now + claim.lease}
-            jobs += claimed_jobs(claim.queues[queue - 1], *stored, nonce=claim.nonce, **lease)
+            jobs += claimed_jobs(claim, claim.queues[queue - 1], now, *stored)
         return now, jobs, ends.decode()
 
     def extend(self, leases: Sequence[Token], *, lease: int, live: Mapping[str, bytes] | None = None) -> Extended:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from jq_cli.backends.base import Claim
 from jq_cli.draft import Draft
 from jq_cli.job import FORMAT, HEAD, NO_RESULT, Job, State, decode, encode_body
 
@@ -103,19 +104,30 @@ def lease_start(token: str) -> bytes:
 
 
 def claimed_jobs(
-    queue: str, ids: Sequence[bytes], rows: Sequence[bytes], payloads: Sequence[bytes | None], **lease: Any
+    claim: Claim, queue: str, now: int, ids: Sequence[bytes], rows: Sequence[bytes], payloads: Sequence[bytes | None]
 ) -> list[Job]:
-    """The jobs that a claim has just leased: their rows as they were before, and what the claim has set, given by
-    `nonce`, `owner`, `started_at` and `lease_until`."""
-    nonce = lease.pop("nonce")
-    jobs = []
+    """The jobs that a claim leased at `now`, from their rows as they were before."""
+    jobs: list[Job] = []
+    made: dict[bytes, Job] = {}  # jobs enqueued together have equal rows
     for id_, row, payload in zip(ids, rows, payloads, strict=True):
-        job = _read_row(row) if payload is not None else Job(raw=row)
-        generation = (job.generation if not job.raw else _generation(row)) + 1
-        token = f"{generation}.{nonce}"
-        leased = {"state": "running", "generation": generation, "token": token, "version": token, **lease}
-        jobs.append(replace(job, id=id_.decode(), queue=queue, payload=payload or b"null", **leased))
+        job = made.get(row)
+        if job is None:
+            job = made[row] = _claimed(claim, queue, now, row)
+        if payload is None:
+            jobs.append(replace(job, id=id_.decode(), payload=b"null", format=FORMAT, reason=None, raw=row))
+        else:
+            jobs.append(replace(job, id=id_.decode(), payload=payload))
     return jobs
+
+
+def _claimed(claim: Claim, queue: str, now: int, row: bytes) -> Job:
+    job = _read_row(row)
+    generation = (_generation(row) if job.raw else job.generation) + 1
+    token = f"{generation}.{claim.nonce}"
+    return replace(
+        job, queue=queue, state="running", generation=generation, owner=claim.worker, token=token, version=token,
+        started_at=now, lease_until=now + claim.lease,
+    )  # fmt: skip
 
 
 def stored_job(queue: str, stored: Stored, now: int) -> Job:

@@ -47,22 +47,27 @@ local function choose(queue, ids, asked, taken)
   return #ids, chosen, #chosen.ghosts > 0 and 'again' or nil
 end
 
+local function new_lease(row, asked)
+  local generation = (match(row, '^{"generation":(%d+)') or 0) + 1
+  local token = '"' .. generation .. '.' .. asked.nonce .. '"'
+  local stop = sub(row, -13) == STOP
+  return '{"token":' .. token .. ',"version":' .. token .. ',"generation":' .. generation .. ',"owner":"' .. asked.worker ..
+         '","started_at":' .. asked.now .. (stop and STOP or '}')
+end
+
 local function lease_all(queue, chosen, asked)
-  local leases, running, made = {}, {}, {}
-  for i = 1, #chosen.ids do
+  local leases, running, made, ends, n = {}, {}, {}, text(asked.now + asked.lease), 0
+  -- Backwards: as long as `running` is small it is a list, searched from its front for the place of each new member.
+  for i = #chosen.ids, 1, -1 do
     local id, row = chosen.ids[i], chosen.rows[i]
-    local generation = match(row, '^{"generation":(%d+)') or '0'
-    local stop = sub(row, -13) == STOP
-    local lease = not stop and made[generation]
+    local lease = made[row]
     if not lease then
-      local next_one = generation + 1
-      local token = '"' .. next_one .. '.' .. asked.nonce .. '"'
-      lease = '{"token":' .. token .. ',"version":' .. token .. ',"generation":' .. next_one .. ',"owner":"' ..
-              asked.worker .. '","started_at":' .. asked.now .. (stop and STOP or '}')
-      made[generation] = not stop and lease
+      lease = new_lease(row, asked)
+      made[row] = lease
     end
-    leases[2 * i - 1], leases[2 * i] = id, lease
-    running[2 * i - 1], running[2 * i] = asked.now + asked.lease, id
+    leases[n + 1], leases[n + 2] = id, lease
+    running[n + 1], running[n + 2] = ends, id
+    n = n + 2
   end
   many('HSET', queue.leases, leases)
   many('ZADD', queue.running, running)

@@ -56,6 +56,11 @@ local function time(given)
   return at[1] * 1000 + math.floor(at[2] / 1000)
 end
 
+-- A moment or a score as text. Passed as a number, each use of it would be formatted anew.
+local function text(number)
+  return string.format('%.0f', number)
+end
+
 -- One command for many members; an empty list is no command.
 local function many(command, key, list)
   if #list > 0 then

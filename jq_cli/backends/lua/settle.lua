@@ -65,23 +65,35 @@ local function change_keys(queue, at, id, now)
   end
 end
 
+-- The score, the end of the row and the moment of waking for a change's place: the same for most changes of a shape.
+local function placed(shape, place, stop, now)
+  local key = stop and 'stop' .. place or place
+  local made = shape.made[key]
+  if not made then
+    local score, finish = shape.stamp and place + now or tonumber(place), stop and STOP or '}'
+    if shape.stamp then
+      finish = ',"' .. shape.stamp .. '":' .. text(score - shape.base) .. finish
+    end
+    made = {text(score), finish, shape.keep and text(score + shape.keep)}
+    shape.made[key] = made
+  end
+  return made[1], made[2], made[3]
+end
+
 -- Notes what an applied change writes: in its shape, flushed below, or in the lists of the batch.
 local function apply(queue, at, shape, old, now, batch)
-  local id, row, place, n = ARGV[at], ARGV[at + 2], ARGV[at + 4], shape.applied
-  shape.applied, shape.ids[n + 1] = n + 1, id
-  if shape.to ~= 'gone' then
-    local score = shape.stamp and place + now or place
-    local finish = '}'
-    if shape.stop or (not shape.final and sub(old, -13) == STOP) then
-      finish = STOP
-    end
-    if shape.stamp then
-      finish = ',"' .. shape.stamp .. '":' .. score - shape.base .. finish
-    end
-    shape.rows[2 * n + 1], shape.rows[2 * n + 2] = id, row .. finish
-    shape.places[2 * n + 1], shape.places[2 * n + 2] = score, id
-    if shape.keep then
-      shape.wakes[2 * n + 1], shape.wakes[2 * n + 2] = score + shape.keep, id
+  local id, n = ARGV[at], 2 * shape.applied
+  shape.applied = shape.applied + 1
+  shape.ids[shape.applied] = id
+  if shape.to == 'gone' then
+    at = at + 5
+  else
+    local stop = shape.stop or (not shape.final and sub(old, -13) == STOP)
+    local score, finish, wake = placed(shape, ARGV[at + 4], stop, now)
+    shape.rows[n + 1], shape.rows[n + 2] = id, ARGV[at + 2] .. finish
+    shape.places[n + 1], shape.places[n + 2] = score, id
+    if wake then
+      shape.wakes[n + 1], shape.wakes[n + 2] = wake, id
     end
     at = at + 5
     if shape.payload then
@@ -93,15 +105,13 @@ local function apply(queue, at, shape, old, now, batch)
       at = at + 1
     end
     if shape.lease then
-      batch.leases[#batch.leases + 1], batch.leases[#batch.leases + 2] = id, ARGV[at] .. (finish == STOP and STOP or '}')
+      batch.leases[#batch.leases + 1], batch.leases[#batch.leases + 2] = id, ARGV[at] .. (stop and STOP or '}')
       at = at + 1
     end
     if shape.expires then
-      shape.wakes[2 * n + 1], shape.wakes[2 * n + 2] = ARGV[at], id
+      shape.wakes[n + 1], shape.wakes[n + 2] = ARGV[at], id
       at = at + 1
     end
-  else
-    at = at + 5
   end
   if shape.keys then
     change_keys(queue, at, id, now)
@@ -139,10 +149,14 @@ local function trim(queue, cap)
   local ids = call('ZRANGE', queue.counted, 0, math.min(excess, STEP) - 1)
   call('ZREMRANGEBYRANK', queue.counted, 0, #ids - 1)
   for _, index in ipairs({'succeeded', 'cancelled', 'wake'}) do
-    call('ZREM', queue[index], unpack(ids))
+    if call('EXISTS', queue[index]) == 1 then
+      call('ZREM', queue[index], unpack(ids))
+    end
   end
   for _, part in ipairs({'jobs', 'payloads', 'outputs'}) do
-    call('HDEL', queue[part], unpack(ids))
+    if call('EXISTS', queue[part]) == 1 then
+      call('HDEL', queue[part], unpack(ids))
+    end
   end
 end
 
@@ -160,7 +174,7 @@ end
 
 local function settle(queue, at, count, shapes, now, verdicts)
   for _, shape in ipairs(shapes) do
-    shape.applied, shape.ids, shape.rows, shape.places, shape.wakes = 0, {}, {}, {}, {}
+    shape.applied, shape.ids, shape.rows, shape.places, shape.wakes, shape.made = 0, {}, {}, {}, {}, {}
   end
   local changes, ids, following = read_changes(at, count, shapes)
   local leases = call('HMGET', queue.leases, unpack(ids))
