@@ -9,19 +9,21 @@ from typing import Any, Self
 REDRAW = 0.1
 """Seconds between two drawings at least."""
 
+PATIENCE = 0.5
+"""Seconds before the first drawing: what is over sooner needs no bar."""
+
 
 class Bar:
     """Shows how far a run came. Use as a context manager; draws only on a terminal."""
 
     def __init__(self, *, color: bool = True) -> None:
         self._color = color
+        self._shown = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._rich: Any = None
         self._task: Any = None
-        self._drawn = 0.0
+        self._next = time.monotonic() + PATIENCE
 
     def __enter__(self) -> Self:
-        if sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-            self._start()
         return self
 
     def _start(self) -> None:
@@ -31,21 +33,36 @@ class Bar:
         console = Console(stderr=True, no_color=not self._color, highlight=False)
         count = TextColumn("{task.fields[count]:,} jobs", markup=False)
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), count)
-        self._rich = Progress(*columns, TimeRemainingColumn(), console=console, auto_refresh=False, transient=True)
+        self._rich = Progress(
+            *columns,
+            TimeRemainingColumn(),
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            # Data goes where it was sent; only on a terminal it must make room for the bar.
+            redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
+        )
         self._rich.start()
         self._task = self._rich.add_task("", total=None, count=0)
 
     def step(self, phase: str, count: int, done: float | None, total: float | None) -> None:
         """Draw the phase's name, how many jobs are done, and how much of the total (None: unknown)."""
-        if self._rich is None or time.monotonic() < self._drawn + REDRAW:
+        if not self._shown or time.monotonic() < self._next:
             return
-        self._drawn = time.monotonic()
+        if self._rich is None:
+            self._start()
+        self._next = time.monotonic() + REDRAW
         self._rich.update(self._task, description=phase, completed=done or 0, total=total, count=count)
         self._rich.refresh()
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        self._shown = False
+        if self._rich is not None:
+            self._rich.stop()
+            self._rich = None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._rich is not None:
-            self._rich.stop()
-            self._rich = None
+        self.stop()

@@ -83,8 +83,10 @@ def run_action(session: Session, action: Action, names: Sequence[str], **options
             for queue in queues:
                 run.queue(queue, ids)
         except Interrupted as error:
+            bar.stop()
             say(f"interrupted: {run.changed:,} {action.done}; call it again to go on")
             raise SystemExit(error.code) from None
+        bar.stop()
         run.tell(several=len(queues) > 1)
     run.targets.end()
 

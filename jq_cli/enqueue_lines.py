@@ -97,7 +97,7 @@ class _Run:
             try:
                 intake.run(self._lines(), client, interrupts, checked=self._file)
             except (JqError, Interrupted) as error:
-                self._bar.__exit__(None, None, None)
+                self._bar.stop()
                 if isinstance(error, JqError):
                     say(str(error))
                 say(intake.stopped(error))
