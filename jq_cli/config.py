@@ -67,12 +67,12 @@ def _complete(fields: dict[str, Any], flags: Flags, env: Mapping[str, str], prob
         check_name(fields.get("namespace", "jq"), "namespace")
     except InvalidField as error:
         problems.append(f"{error} ({sources[('namespace',)]})")
-    backends: dict[str, BackendSettings] = fields.get("backends", {})
-    spec, source = choose_backend(flags, env, fields.pop("backend", None), sources)
-    if source:
-        sources["backend",] = source
+    in_file = fields.pop("backend", None)
     try:
-        fields["store"] = _store(spec, backends, env)
+        spec, source = choose_backend(flags, env, in_file, sources)
+        if source:
+            sources["backend",] = source
+        fields["store"] = _store(spec, fields.get("backends", {}), env)
     except ConfigError as error:
         problems.append(str(error))
     return Settings(**fields)

@@ -23,7 +23,7 @@ from jq_cli.draft import MAX_PRIORITY, MAX_TRIES
 from jq_cli.handlers.spec import HandlerSpec
 from jq_cli.job import Backoff
 from jq_cli.settings import BackendSettings, Keys, QueueSettings, WorkerSettings
-from jq_cli.store_url import has_secret
+from jq_cli.store_url import has_secret, mask_option
 
 
 def _handler(value: Any) -> HandlerSpec:
@@ -164,6 +164,8 @@ def _contradictions(values: Values, backends: dict[str, BackendSettings]) -> lis
 
 def _warnings(path: str, fields: dict[str, Any]) -> tuple[str, ...]:
     urls = [fields.get("backend") or "", *(backend.url for backend in fields["backends"].values())]
-    if any(has_secret(url) for url in urls) and readable_by_others(path):
+    options = [option for backend in fields["backends"].values() for option in backend.options.items()]
+    secret = any(map(has_secret, urls)) or any(mask_option(name, value) != value for name, value in options)
+    if secret and readable_by_others(path):
         return (f"{path} holds a password and others may read it; chmod 600 it, or use password_file or password_env",)
     return ()

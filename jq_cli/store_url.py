@@ -2,6 +2,7 @@
 
 import re
 
+_SECRET_NAME = re.compile(r"pass|secret|token|key|auth", re.IGNORECASE)
 _SECRET_PARAMETER = re.compile(r"([?&][^=&]*(?:pass|secret|token|key|auth)[^=&]*=)[^&#]*", re.IGNORECASE)
 
 
@@ -16,6 +17,11 @@ def mask_url(url: str) -> str:
         user, colon, _ = credentials.partition(":")
         rest = f"{user}{colon and ':***'}@{host}"
     return f"{scheme}://" + _SECRET_PARAMETER.sub(r"\1***", rest)
+
+
+def mask_option(name: str, value: object) -> object:
+    """A backend's option for people: `***` when its name sounds like a secret, unless it names a file."""
+    return "***" if _SECRET_NAME.search(name) and not name.endswith(("file", "_certs")) else value
 
 
 def has_secret(url: str) -> bool:

@@ -28,6 +28,7 @@ from jq_cli.backends.memory_queue import MemoryQueue, UniqueKey
 from jq_cli.backends.memory_watch import MemoryWatch
 from jq_cli.change import DEDUP, IDEMPOTENCY, Change, KeyChange, Verdict
 from jq_cli.draft import Draft
+from jq_cli.errors import UsageError
 from jq_cli.job import FINAL, STATES, Job, State, Token
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -345,4 +346,6 @@ def _seen(job: Job, now: int) -> Job:
 
 def open_memory(url: str, *, namespace: str = "jq", clock: Clock | None = None, **options: object) -> Backend:
     """A fresh, empty store. The namespace makes no difference: nobody shares it."""
+    if options:
+        raise UsageError(f"memory://: unknown option {next(iter(options))!r}; known: none")
     return MemoryBackend(clock)

@@ -15,7 +15,7 @@ from jq_cli.output import DURATIONS, Answer, Form, Listing, show
 from jq_cli.records import Record
 from jq_cli.session import Session
 from jq_cli.settings import Keys, Settings
-from jq_cli.store_url import mask_url
+from jq_cli.store_url import mask_option, mask_url
 
 FIELDS = ("key", "value", "source")
 LISTING = Listing(fields=FIELDS, columns=FIELDS, id="key", whole=frozenset({"key"}))
@@ -59,7 +59,7 @@ def _leaves(settings: Settings) -> Iterator[tuple[Keys, Any]]:
         yield from _set(
             ("backends", name), {"password_file": backend.password_file, "password_env": backend.password_env}
         )
-        yield from _set(("backends", name), backend.options)
+        yield from _set(("backends", name), {o: mask_option(o, value) for o, value in backend.options.items()})
     yield from _walk(("defaults",), settings.defaults)
     for name, queue in settings.queues.items():
         yield from _walk(("queues", name), queue)
