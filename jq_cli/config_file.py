@@ -130,7 +130,8 @@ class Reader:
 
     def _syntax(self, error: yaml.YAMLError) -> str:
         if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-            return f"{error.problem} ({self._label} line {error.problem_mark.line + 1})"
+            said = ": ".join(part for part in (error.context, error.problem) if part)
+            return f"{said} ({self._label} line {error.problem_mark.line + 1})"
         return f"{' '.join(str(error).split())} ({self._label})"
 
 
