@@ -78,7 +78,8 @@ class RedisServer:
         return self._process.pid
 
     def start(self, *, wait: bool = True, **options: object) -> None:
-        """Start it, after `kill` on its old port with its old data. Without `wait` it may still be loading."""
+        """Start it, after `kill` on its old port with its old data. Without `wait` it may still be loading. It dies with the
+        thread that started it."""
         self.options |= options
         for _ in range(1 if self.port else 5):  # another process may take a free port before the server does
             port = self.port or _free_port()

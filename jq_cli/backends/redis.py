@@ -23,6 +23,7 @@ from jq_cli.backends.base import (
     QueueCounts,
     Setting,
     Turned,
+    Watch,
 )  # fmt: skip
 from jq_cli.backends.redis_address import parse_address
 from jq_cli.backends.redis_batches import STEP, batched, by_queue
@@ -35,7 +36,6 @@ from jq_cli.backends.redis_keys import Keys
 from jq_cli.backends.redis_reader import RedisReader, read_controls
 from jq_cli.backends.redis_rows import claimed_jobs, lease_start, text_of
 from jq_cli.backends.redis_scripts import Call
-from jq_cli.backends.redis_watch import RedisWatch
 from jq_cli.change import Change, Verdict
 from jq_cli.draft import Draft
 from jq_cli.job import Job, State, Token
@@ -65,10 +65,12 @@ class RedisBackend(Backend):
     def insert(self, drafts: Sequence[Draft]) -> list[Inserted]:
         """See Backend. More than 1,000 jobs or 4 MiB, or several queues, are several steps: one that fails may leave those
         before it stored; sent again with the same ids, they are not stored twice."""
-        self._register({draft.job.queue for draft in drafts})
+        queues = {draft.job.queue for draft in drafts}
+        self._register(queues)
         numbers: list[int] = []
         parts: list[list[Draft]] = []
         answers = self._client.pipeline(self._inserts(drafts, numbers, parts))
+        self._register(queues)
         inserted = [each for part, answer in zip(parts, answers, strict=True) for each in results(part, answer)]
         if len(parts) == 1:
             return inserted
@@ -100,11 +102,12 @@ class RedisBackend(Backend):
         jobs: list[Job] = []
         until = time.monotonic() + self._client.address.timeout
         for queues in batched(claim.queues, QUEUES_AT_ONCE) or [()]:
-            ends = "again"
-            while ends == "again" and time.monotonic() < until:
+            while True:
                 rest = replace(claim, queues=queues, limit=claim.limit - len(jobs), idle=claim.idle - len(jobs))
                 now, more, ends = self._turn(changes, pending, rest, verdicts)
                 jobs, pending = jobs + more, []
+                if ends != "again" or time.monotonic() > until:
+                    break
             if ends or len(jobs) >= claim.limit:
                 break
         return Turned(now, verdicts, jobs)
@@ -125,7 +128,7 @@ class RedisBackend(Backend):
             verdicts[n] = _VERDICTS[told[at : at + 2]]
         jobs: list[Job] = []
         for queue, *stored in claimed:
-            jobs += claimed_jobs(claim, claim.queues[queue - 1], now, *stored)
+            jobs += claimed_jobs(claim, claim.queues[queue - 1], now, stored)
         return now, jobs, ends.decode()
 
     def extend(self, leases: Sequence[Token], *, lease: int, live: Mapping[str, bytes] | None = None) -> Extended:
@@ -198,7 +201,9 @@ class RedisBackend(Backend):
         seconds, micros = self._client.call(("TIME",))
         return int(seconds) * 1_000 + int(micros) // 1_000
 
-    def watch(self, topics: Sequence[str]) -> RedisWatch:
+    def watch(self, topics: Sequence[str]) -> Watch:
+        from jq_cli.backends.redis_watch import RedisWatch
+
         channels = [self._keys.part(queue, kind) for kind, _, queue in (topic.partition(":") for topic in topics)]
         return RedisWatch(self._client.address, channels)
 
@@ -212,8 +217,8 @@ class RedisBackend(Backend):
         return "" if self._clock is None else self._clock()
 
     def _register(self, queues: set[str]) -> None:
-        """Make the queues known before they hold anything; again after each reconnection, for the server may have lost
-        them. That they exist must never be learnt too late: what lies in an unknown queue is never recovered."""
+        """Make the queues known before they hold anything, for what lies in an unknown queue is never recovered. Once for
+        each connection: a server that came back may have lost them."""
         if self._registered_on != self._client.connections:
             self._registered.clear()
         if new := queues - self._registered:

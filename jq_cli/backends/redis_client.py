@@ -37,20 +37,27 @@ class RedisClient:
         """The answers to several commands, each sent as soon as it is made, none waiting for an answer in between."""
         patience = _Patience(self.address.timeout)
         with translating(self.address.shown):
-            sent, answers = self._exchange(iter(commands), patience, again)
-            while refused := [n for n, answer in enumerate(answers) if isinstance(answer, hiredis.ReplyError)]:
-                for n in refused:
-                    self._clear_way(sent[n], answers[n], patience)
-                _, repeated = self._exchange(iter([sent[n] for n in refused]), patience, again)
-                for n, answer in zip(refused, repeated, strict=True):
-                    answers[n] = answer
-            return answers
+            try:
+                return self._answers(commands, patience, again)
+            except TimeoutError as error:
+                raise patience.last or error from None
 
     def close(self) -> None:
         """Close the connection; the next call opens another one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _answers(self, commands: Iterable[Asked], patience: "_Patience", again: bool) -> list[Any]:
+        """The answers, once no command is refused any more."""
+        sent, answers = self._exchange(iter(commands), patience, again)
+        while refused := [n for n, answer in enumerate(answers) if isinstance(answer, hiredis.ReplyError)]:
+            for n in {_reason(sent[n], answers[n]): n for n in refused}.values():
+                self._clear_way(sent[n], answers[n], patience)
+            _, repeated = self._exchange(iter([sent[n] for n in refused]), patience, again)
+            for n, answer in zip(refused, repeated, strict=True):
+                answers[n] = answer
+        return answers
 
     def _exchange(self, commands: Iterator[Asked], patience: "_Patience", again: bool) -> tuple[list[Asked], list[Any]]:
         """The commands sent and an answer for each."""
@@ -64,7 +71,7 @@ class RedisClient:
         except BaseException as error:
             # Whatever happened, an answer that comes later must not be taken for that of another command.
             self.close()
-            if not again or not isinstance(error, ConnectionError):
+            if not again or isinstance(error, TimeoutError) or not isinstance(error, OSError):
                 raise
             done = len(answers)
             rest = [command.resent() if isinstance(command, Call) else command for command in sent[done:]]
@@ -109,15 +116,23 @@ class RedisClient:
             self._clear_way(load, answer, patience)
 
 
+def _reason(command: Asked, error: hiredis.ReplyError) -> tuple[str, str]:
+    """What must be cleared away: commands refused for the same reason need it once."""
+    return code_of(error), command.name if isinstance(command, Call) else ""
+
+
 class _Patience:
-    """The time a call has, and ever longer waits within it, each of a random length so that clients do not come in step."""
+    """The time a call has, and ever longer waits within it, each of a random length so that clients do not come in step.
+    `last` is what was waited for last."""
 
     def __init__(self, seconds: float) -> None:
         self.deadline = time.monotonic() + seconds
+        self.last: Exception | None = None
         self._next = _FIRST_WAIT
 
     def wait(self, error: Exception) -> None:
         """Wait a little; raises the error when no time is left for that."""
+        self.last = error
         pause = self._next * random.uniform(0.5, 1)
         if time.monotonic() + pause >= self.deadline:
             raise error

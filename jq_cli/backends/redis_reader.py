@@ -77,9 +77,8 @@ class RedisReader:
         for queue in self.queues():
             leases = self.scan(self._keys.part(queue, "leases"))
             ids = {id_.decode(): None for id_, lease in leases if owner in lease}
-            jobs += [
-                job for job in self.get(queue, list(ids)) if job and job.state == "running" and job.owner == worker
-            ]
+            held = [job for job in self.get(queue, list(ids)) if job and job.state == "running" and job.owner == worker]
+            jobs += sorted(held, key=lambda job: (job.lease_until or 0, job.id))
         return jobs
 
     def queues(self) -> list[str]:

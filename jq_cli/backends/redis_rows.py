@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from jq_cli.backends.base import Claim
 from jq_cli.draft import Draft
-from jq_cli.job import FORMAT, HEAD, NO_RESULT, Job, State, decode, encode_body
+from jq_cli.job import FINAL, FORMAT, HEAD, NO_RESULT, Job, State, decode, encode_body
 
 _encoder = msgspec.json.Encoder()
 _PRIORITY = 1_000_000_000_000
@@ -103,13 +103,11 @@ def lease_start(token: str) -> bytes:
 # --- back ---
 
 
-def claimed_jobs(
-    claim: Claim, queue: str, now: int, ids: Sequence[bytes], rows: Sequence[bytes], payloads: Sequence[bytes | None]
-) -> list[Job]:
-    """The jobs that a claim leased at `now`, from their rows as they were before."""
+def claimed_jobs(claim: Claim, queue: str, now: int, columns: Sequence[Sequence[bytes]]) -> list[Job]:
+    """The jobs that a claim leased at `now`, from their ids, their rows as they were before, and their payloads."""
     jobs: list[Job] = []
     made: dict[bytes, Job] = {}  # jobs enqueued together have equal rows
-    for id_, row, payload in zip(ids, rows, payloads, strict=True):
+    for id_, row, payload in zip(*columns, strict=True):
         job = made.get(row)
         if job is None:
             job = made[row] = _claimed(claim, queue, now, row)
@@ -132,7 +130,9 @@ def _claimed(claim: Claim, queue: str, now: int, row: bytes) -> Job:
 
 def stored_job(queue: str, stored: Stored, now: int) -> Job:
     """The job in what is stored, as it is seen at `now`."""
-    job = _read_row(stored.row) if stored.payload is not None else Job(raw=stored.row, version=_version(stored.row))
+    job = _read_row(stored.row)
+    if stored.payload is None and job.state not in FINAL:
+        job = Job(raw=stored.row, version=_version(stored.row))
     job = replace(job, id=stored.id, queue=queue, payload=stored.payload or b"null", version=job.version or stored.id)
     if stored.lease_until is not None:
         return _leased(job, stored.lease, stored.lease_until)
