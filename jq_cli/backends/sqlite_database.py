@@ -74,6 +74,8 @@ class Database:
             yield
         except sqlite3.Error as error:
             raise self._translated(error) from error
+        except UnicodeDecodeError as error:
+            raise BackendError(f"{self.settings.url}: {_HINTS['SQLITE_CORRUPT']}{error}") from error
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -33,7 +33,10 @@ class Settings(msgspec.Struct, frozen=True):
 def read_settings(url: str, options: dict[str, object]) -> Settings:
     """The settings in a URL such as `sqlite:///var/lib/jq/jq.db?synchronous=normal` and in the options of the backend;
     the URL wins. Raises UsageError for unknown options and values out of bounds."""
-    location, _, query = url.removeprefix(SCHEME).partition("?")
+    _, slashes, rest = url.partition("://")
+    if not slashes:
+        raise InvalidField("url", f"expected {SCHEME}/path, got {url[:80]!r}")
+    location, _, query = rest.partition("?")
     given = options | dict(_parameter(text) for text in query.split("&") if text)
     unknown = sorted(given.keys() - {"synchronous", "timeout"})
     if unknown:
@@ -49,9 +52,9 @@ def prepare(path: str) -> None:
     Raises BackendError when something else is there or the file system cannot share memory between processes, and
     NotAuthorised when the folder or the file may not be written.
     """
+    _refuse_network(path)
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        _refuse_network(path)
         # Never open a file that is there already: closing it again would drop the locks of this process's other connections.
         if not os.path.exists(path):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))

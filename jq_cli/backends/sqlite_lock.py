@@ -11,6 +11,7 @@ of another, and waited 2 s.)
 import os
 import time
 from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
+from io import FileIO
 
 from jq_cli.errors import BackendError, BackendUnreachable, NotAuthorised
 
@@ -27,11 +28,11 @@ class Turnstile:
         self._path = path
         self._mode = os.stat(path).st_mode & 0o666
         self._timeout = timeout
-        self._fds: tuple[int, int] | None = None
+        self._files: tuple[FileIO, FileIO] | None = None
 
     def enter(self) -> float:
         """Wait for the turn; gives the seconds left of the timeout. Raises BackendUnreachable when it does not come in time."""
-        gate, turn = self._fds or self._open()
+        gate, turn = self._files or self._open()
         deadline = time.monotonic() + self._timeout
         self._take(gate, deadline, GATE_SLEEP)
         try:
@@ -42,31 +43,31 @@ class Turnstile:
 
     def leave(self) -> None:
         """Pass the turn on."""
-        if self._fds is not None:
-            flock(self._fds[1], LOCK_UN)
+        if self._files is not None:
+            flock(self._files[1], LOCK_UN)
 
     def close(self) -> None:
-        """Give back the files. In a child after a fork this takes nothing from the parent but its hold on the child's life:
-        a lock ends when all who share its file are gone."""
-        fds, self._fds = self._fds, None
-        for fd in fds or ():
-            os.close(fd)
+        """Close the files. A child must do so after a fork: it shares its parent's files, and a lock lasts until all who share
+        its file have closed it."""
+        files, self._files = self._files, None
+        for file in files or ():
+            file.close()
 
-    def _open(self) -> tuple[int, int]:
-        self._fds = (self._open_one(".gate"), self._open_one(".turn"))
-        return self._fds
-
-    def _open_one(self, ending: str) -> int:
+    def _open(self) -> tuple[FileIO, FileIO]:
         try:
-            return os.open(self._path + ending, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, self._mode)
+            self._files = (self._open_one(".gate"), self._open_one(".turn"))
         except OSError as error:
             kind = NotAuthorised if isinstance(error, PermissionError) else BackendError
-            raise kind(f"sqlite://{self._path}{ending}: {error.strerror}") from error
+            raise kind(f"sqlite://{error.filename}: {error.strerror}") from error
+        return self._files
 
-    def _take(self, fd: int, deadline: float, sleep: float) -> None:
+    def _open_one(self, ending: str) -> FileIO:
+        return FileIO(self._path + ending, "a", opener=lambda path, flags: os.open(path, flags, self._mode))
+
+    def _take(self, file: FileIO, deadline: float, sleep: float) -> None:
         while True:
             try:
-                return flock(fd, LOCK_EX | LOCK_NB)
+                return flock(file, LOCK_EX | LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise BackendUnreachable(f"sqlite://{self._path}: busy: another process is writing") from None

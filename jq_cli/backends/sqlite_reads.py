@@ -31,7 +31,7 @@ _GET = f"SELECT {COLUMNS} FROM jobs WHERE queue = ? AND id = ?"
 _FIND = f"""SELECT queues.name, {COLUMNS.replace("id,", "jobs.id,", 1)} FROM queues CROSS JOIN jobs
     ON jobs.queue = queues.number WHERE queues.space = ? AND jobs.id = ?"""
 _OUTPUT = "SELECT data FROM jobs JOIN outputs USING (serial) WHERE queue = ? AND id = ?"
-_BUSY = "SELECT number FROM queues WHERE space = ? AND running > 0 ORDER BY number"
+_BUSY = "SELECT number FROM queues WHERE space = ? AND running > 0"
 _OWNED = f"SELECT {COLUMNS} FROM jobs WHERE queue = ? AND phase = {RUNNING} AND owner = ? ORDER BY rank, id"
 _ENDED = f"SELECT {COLUMNS} FROM jobs WHERE queue = ? AND phase = {RUNNING} AND rank <= ? ORDER BY rank, id LIMIT ?"
 _WOKEN = f"""SELECT wake_at, queue, {COLUMNS} FROM jobs WHERE space = ? AND wake_at <= ? ORDER BY wake_at, id LIMIT ?"""

@@ -24,26 +24,45 @@ def folder_of(path: str) -> str:
 
 def ring(folder: str, topics: Iterable[str]) -> None:
     """Hint at topics. Never blocks, never fails: whoever misses a hint polls."""
-    with suppress(OSError):
-        names = [name for name in os.listdir(folder) if not name.startswith(".")]
-        if names:
-            bits = _bits(topics)
-            for name in names:
-                if int(name.rpartition(".")[2], 16) & bits:
-                    _ring(os.path.join(folder, name))
+    if names := _names(folder):
+        bits = _bits(topics)
+        for name in names:
+            if _bits_in(name) & bits and (pipe := _reach(os.path.join(folder, name))) is not None:
+                with suppress(OSError):  # full: a hint is waiting already
+                    os.write(pipe, b".")
+                os.close(pipe)
 
 
-def _ring(path: str) -> None:
+def sweep(folder: str) -> None:
+    """Remove the pipes of processes that are gone."""
+    for name in _names(folder):
+        if (pipe := _reach(os.path.join(folder, name))) is not None:
+            os.close(pipe)
+
+
+def _names(folder: str) -> list[str]:
     try:
-        pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+        return [name for name in os.listdir(folder) if not name.startswith(".")]
+    except OSError:
+        return []
+
+
+def _reach(path: str) -> int | None:
+    """The writer's end of a pipe; None, and no pipe any more, when nobody is at the other end."""
+    try:
+        return os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError as error:
         if error.errno == ENXIO:
             with suppress(OSError):
                 os.unlink(path)
-        return
-    with suppress(OSError):  # full: a hint is waiting already
-        os.write(pipe, b".")
-    os.close(pipe)
+        return None
+
+
+def _bits_in(name: str) -> int:
+    try:
+        return int(name.rpartition(".")[2], 16)
+    except ValueError:
+        return 0
 
 
 def _bits(topics: Iterable[str]) -> int:
@@ -59,6 +78,7 @@ class PipeWatch:
     def __init__(self, folder: str, topics: Iterable[str]) -> None:
         with suppress(FileExistsError):
             os.mkdir(folder, 0o700)
+        sweep(folder)
         name = f"{os.getpid()}.{nonce()}.{_bits(topics):x}"
         self._path = os.path.join(folder, name)
         # Under a hidden name until somebody is at the end, or a writer might take the pipe for an abandoned one.
