@@ -14,7 +14,7 @@ from jq_cli.bulk import Bulk, Pace, Result
 from jq_cli.change import Change
 from jq_cli.client import Client
 from jq_cli.confirm import confirm
-from jq_cli.errors import InvalidField, JqError, UsageError
+from jq_cli.errors import Conflict, InvalidField, JqError, NotFound, UsageError
 from jq_cli.ids import is_ulid
 from jq_cli.interrupts import Interrupted, Interrupts
 from jq_cli.job import Job, State
@@ -152,9 +152,11 @@ class _Run:
             [job] = self._client.get(queue, [id])
             if job is not None and job.state == self._action.state:
                 found += 1
+                self.targets.done += 1
+            elif job is None:
+                self.targets.failed(NotFound(f"no such job: {id} on {queue}"))
             else:
-                state = "no such job" if job is None else f"it is {job.state}"
-                self.targets.failed(JqError(f"would not {self._action.verb} {id} on {queue}: {state}"))
+                self.targets.failed(Conflict(f"would not {self._action.verb} {id}: it is {job.state}"))
         return found
 
     def _report(self, results: list[Result]) -> None:

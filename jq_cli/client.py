@@ -16,8 +16,10 @@ from jq_cli.settings import Settings
 
 Answer = TypeVar("Answer")
 
-RESEND_AFTER = (0.1, 0.5, 2.0)
-"""Seconds to wait before a call that got no answer is sent again; then the error goes to the caller."""
+RESEND_AFTER = (0.2,)
+LONG_RESEND_AFTER = (0.2, 1.0, 2.0, 5.0)
+"""Seconds to wait before a call that got no answer is sent again; then the error goes to the caller. The second is for long
+runs that reached the store before: what they lose by giving up is worth the patience."""
 
 PAGE = 200
 """Jobs fetched at a time. Each may carry a payload of 1 MiB."""
@@ -32,6 +34,7 @@ class Client:
         self.backend = backend
         self.settings = settings or Settings()
         self._wait = wait
+        self.resend_after: Sequence[float] = RESEND_AFTER
 
     # --- producers ---
 
@@ -62,7 +65,7 @@ class Client:
 
     def resent(self, call: Callable[[], Answer]) -> Answer:
         """The answer of a call that may safely be made again, made again while the store does not answer."""
-        for pause in RESEND_AFTER:
+        for pause in self.resend_after:
             try:
                 return call()
             except BackendUnreachable:

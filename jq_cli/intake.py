@@ -8,7 +8,7 @@ from itertools import pairwise
 import msgspec
 
 from jq_cli.backends.base import Inserted
-from jq_cli.client import Client
+from jq_cli.client import LONG_RESEND_AFTER, Client
 from jq_cli.draft import Draft
 from jq_cli.drafting import LineDrafter, id_hash
 from jq_cli.errors import BackendUnreachable, InvalidField, UsageError
@@ -136,6 +136,7 @@ class Intake:
         flight, self._flight = self._flight, None
         if flight is not None:
             self._settle(flight.batch, flight.answers())
+            flight.client.resend_after = LONG_RESEND_AFTER
             self.tally.settled = max(self.tally.settled, flight.batch.last)
             self._step()
 
@@ -224,7 +225,7 @@ class _Flight:
 
     def __init__(self, client: Client, batch: _Batch) -> None:
         self.batch = batch
-        self._client = client
+        self.client = client
         self._answers: list[Inserted] = []
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._send)
@@ -232,7 +233,7 @@ class _Flight:
 
     def _send(self) -> None:
         try:
-            self._answers = self._client.enqueue(self.batch.drafts) if self.batch.drafts else []
+            self._answers = self.client.enqueue(self.batch.drafts) if self.batch.drafts else []
         except BaseException as error:
             self._error = error
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 BLOCK = 256 * 1024
+"""Bytes of one read. No line within one is longer than what a job may have."""
 
 
 class TooLong(msgspec.Struct, frozen=True):
@@ -18,19 +19,18 @@ def read_lines(descriptor: int, longest: int) -> Iterator[list[bytes | TooLong]]
     """Batches of lines without their ends. What a slow writer sent so far comes at once, a fast one's in large batches."""
     rest, dropped = b"", 0
     while block := os.read(descriptor, BLOCK):
-        lines: list[bytes | TooLong] = []
         head, *others = block.split(b"\n")
-        if dropped:
-            dropped += len(head)
-        else:
-            rest += head
+        rest, dropped = (b"", dropped + len(head)) if dropped else (rest + head, 0)
         if others:
-            lines.append(TooLong(dropped) if dropped else rest)
-            lines += others[:-1]
-            rest, dropped = others[-1], 0
+            first = _line(rest, dropped, longest)
+            rest, dropped = others.pop(), 0
+            yield [first, *others]
         if len(rest) > longest:
             rest, dropped = b"", len(rest)
-        if lines:
-            yield lines
     if rest or dropped:
-        yield [TooLong(dropped) if dropped else rest]
+        yield [_line(rest, dropped, longest)]
+
+
+def _line(text: bytes, dropped: int, longest: int) -> bytes | TooLong:
+    size = dropped or len(text)
+    return TooLong(size) if size > longest else text
