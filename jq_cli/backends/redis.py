@@ -123,7 +123,7 @@ class RedisBackend(Backend):
         words = (self._time(), *asked, packed.shapes, *packed.sections)
         answer = self._client.call(Call("turn", self._keys.of(packed.queues), words), again=claim.limit <= 0)
         now, told, ends, *claimed = answer
-        order = (n for _, numbers in parts for n in numbers)
+        order = [n for _, numbers in parts for n in numbers]
         for n, at in zip(order, range(0, len(told), 2), strict=True):
             verdicts[n] = _VERDICTS[told[at : at + 2]]
         jobs: list[Job] = []

@@ -8,12 +8,12 @@ from jq_cli.backends.redis_batches import STEP, by_queue
 from jq_cli.backends.redis_connection import Word
 from jq_cli.backends.redis_rows import lease_start, open_lease, open_row, score_of, text_of
 from jq_cli.change import Change
-from jq_cli.job import FINAL
+from jq_cli.job import FINAL, Job
 
 Part = tuple[str, Sequence[int]]
 """A queue, and changes of it as numbers into a sequence."""
 
-_FIXED = 5
+_FIXED = 2
 
 
 class Shape(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -25,7 +25,6 @@ class Shape(msgspec.Struct, frozen=True, omit_defaults=True):
     base: int = 0
     stop: bool = False
     keep: int | None = None
-    counted: bool = False
     cap: int | None = None
     totals: tuple[str, ...] = ()
     payload: bool = False
@@ -55,31 +54,38 @@ class Packed:
         if queue not in self.queues:
             self.queues.append(queue)
         self.sections += (self.queues.index(queue) + 1, len(changes))
+        run, size, size_at = None, 0, 0
         for change in changes:
-            self._add(change)
+            shape = _shape(change)
+            begun = (self._number(shape), change.expect, _place(change, shape))
+            if begun != run:
+                run, size, size_at = begun, 0, len(self.sections) + 3
+                expect = lease_start(change.expect) if change.fenced else text_of(change.expect)
+                self.sections += (begun[0], expect, begun[2], 0)
+            size += 1
+            self.sections[size_at] = size
+            self._add(change, shape)
 
-    def _add(self, change: Change) -> None:
-        shape = _shape(change)
+    def _number(self, shape: Shape) -> bytes:
         number = self._shapes.get(shape)
         if number is None:
             number = self._shapes[shape] = b"%d" % (len(self._shapes) + 1)
-        expect = lease_start(change.expect) if change.fenced else text_of(change.expect)
+        return number
+
+    def _add(self, change: Change, shape: Shape) -> None:
         job = change.job
         if job is None:
-            self.sections += (change.id, expect, text_of(change.mark), number, 0)
+            self.sections += (change.id, text_of(change.mark))
         else:
-            row = open_row(job, change.mark, stamp=shape.stamp)
-            self.sections += (change.id, expect, row, number, _place(change, shape))
+            self.sections += (change.id, open_row(job, change.mark, stamp=shape.stamp))
             if shape.payload or shape.output or shape.lease or shape.expires:
-                self._add_parts(change, shape)
+                self._add_parts(job, change, shape)
         if shape.keys:
             self.sections.append(len(change.keys))
             for key in change.keys:
                 self.sections += (key.name, key.outcome or b"", key.ttl)
 
-    def _add_parts(self, change: Change, shape: Shape) -> None:
-        job = change.job
-        assert job is not None
+    def _add_parts(self, job: Job, change: Change, shape: Shape) -> None:
         if shape.payload:
             self.sections.append(job.payload)
         if shape.output:
@@ -104,13 +110,12 @@ def _shape(change: Change) -> Shape:
     ready = job.state == "ready"
     stamp = "ready_at" if change.delay is not None else "finished_at" if final and job.finished_at is None else None
     return Shape(
-        job.state,
+        job.state + "_kept" if final and job.state != "dead" and job.retention is not None else job.state,
         change.fenced,
         stamp,
         base=score_of(job) if ready else 0,
         stop=job.stop and not final,
         keep=change.keep if final else None,
-        counted=final and job.counted,
         cap=change.cap,
         totals=change.totals,
         payload=change.payload,
@@ -124,12 +129,11 @@ def _shape(change: Change) -> Shape:
 def _place(change: Change, shape: Shape) -> int:
     """The score in the order of the new state, without the store's now when the shape has a stamp."""
     job = change.job
-    assert job is not None
-    if shape.stamp == "finished_at":
+    if job is None or shape.stamp == "finished_at":
         return 0
     if change.delay is not None:
         return shape.base + change.delay
-    if shape.to in FINAL:
+    if job.state in FINAL:
         return job.finished_at or 0
     return (job.lease_until or 0) if shape.to == "running" else shape.base + job.ready_at
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 PARTS = (
-    "jobs", "payloads", "leases", "outputs", "ready", "scheduled", "running", "succeeded", "dead", "cancelled",
-    "counted", "wake", "keys", "keyends", "totals", "controls",
+    "jobs", "payloads", "leases", "outputs", "ready", "scheduled", "running", "succeeded", "cancelled",
+    "succeeded_kept", "cancelled_kept", "dead", "wake", "keys", "keyends", "totals", "controls",
 )  # fmt: skip
 """Parts of a queue, in the order in which scripts expect their keys."""
 

@@ -18,7 +18,11 @@ AT_ONCE = 100
 """Queues that are asked in one round trip."""
 
 _COUNTED: tuple[State, ...] = ("ready", "scheduled", "running", "succeeded", "dead", "cancelled")
-_PLACES: tuple[State, ...] = ("ready", "scheduled", "succeeded", "dead", "cancelled")
+_INDEXES: dict[str, State] = {
+    "ready": "ready", "scheduled": "scheduled", "succeeded": "succeeded", "succeeded_kept": "succeeded",
+    "cancelled": "cancelled", "cancelled_kept": "cancelled", "dead": "dead",
+}  # fmt: skip
+"""Where a job that is not running may stand, and the state it has then."""
 
 
 class RedisReader:
@@ -149,9 +153,11 @@ class RedisReader:
         job = stored_job(queue, stored, now)
         if not headless(job, stored):
             return job
-        scores = self._client.pipeline(("ZSCORE", self._keys.part(queue, state), stored.id) for state in _PLACES)
-        places = [(state, int(score)) for state, score in zip(_PLACES, scores, strict=True) if score is not None]
-        return placed(job, *places[0], now) if places else job
+        scores = self._client.pipeline(("ZSCORE", self._keys.part(queue, index), stored.id) for index in _INDEXES)
+        for state, score in zip(_INDEXES.values(), scores, strict=True):
+            if score is not None:
+                return placed(job, state, int(score), now)
+        return job
 
 
 def _stored(ids: Sequence[str], columns: Sequence[Sequence[Any]]) -> list[Stored | None]:

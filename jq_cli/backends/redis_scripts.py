@@ -11,10 +11,10 @@ _FOLDER = join(dirname(__file__), "lua")
 
 PARTS = {
     "insert": ("", "prelude", "unique", "insert"),
-    "turn": ("allow-oom", "prelude", "take_in", "unique", "settle", "claim", "turn"),
+    "turn": ("allow-oom", "prelude", "take_in", "unique", "settle", "merge", "trim", "claim", "turn"),
     "extend": ("allow-oom", "prelude", "extend"),
     "get": ("no-writes", "prelude", "read_rows", "get"),
-    "page": ("allow-oom", "prelude", "take_in", "read_rows", "page"),
+    "page": ("allow-oom", "prelude", "take_in", "merge", "read_rows", "page"),
     "due": ("allow-oom", "prelude", "due"),
     "counts": ("no-writes", "prelude", "counts"),
     "sweep": ("allow-oom", "prelude", "sweep"),

@@ -24,5 +24,6 @@ if due > 0 then
   oldest = math.min(oldest or math.huge, call('ZRANGE', queue.scheduled, 0, 0, 'WITHSCORES')[2])
 end
 return {now, call('ZCARD', queue.ready) + due, call('ZCARD', queue.scheduled) - due, call('ZCARD', queue.running),
-        call('ZCARD', queue.succeeded), call('ZCARD', queue.dead), call('ZCARD', queue.cancelled),
+        call('ZCARD', queue.succeeded) + call('ZCARD', queue.succeeded_kept), call('ZCARD', queue.dead),
+        call('ZCARD', queue.cancelled) + call('ZCARD', queue.cancelled_kept),
         oldest or false, call('HGETALL', queue.totals), call('GET', queue.controls)}

@@ -2,13 +2,13 @@
 -- score and id, or nothing twice. Answers now, '1' when due jobs are left to take in first (nothing else is answered then),
 -- '1' when more pages follow, ids, scores, and what `read_rows` gives.
 local queue, now = queue_at(1), time(ARGV[1])
-local key, limit, reverse, score, id = queue[ARGV[2]], tonumber(ARGV[3]), ARGV[4] == '1', ARGV[5], ARGV[6]
-if (ARGV[2] == 'ready' or ARGV[2] == 'scheduled') and take_in(queue, now) then
+local state, limit, reverse, score, id = ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', ARGV[5], ARGV[6]
+if (state == 'ready' or state == 'scheduled') and take_in(queue, now) then
   return {now, '1'}
 end
 
--- How many members come before the place (score, id), those at it included or not. Equal scores are in the order of ids.
-local function before(included)
+-- How many members of an index come before the place (score, id), one at it included or not. Equal scores are by id.
+local function before(key, included)
   local low = call('ZCOUNT', key, '-inf', '(' .. score)
   local high = low + call('ZCOUNT', key, score, score)
   while low < high do
@@ -23,18 +23,25 @@ local function before(included)
   return low
 end
 
-local size, first, last = call('ZCARD', key), nil, nil
-if reverse then
-  last = (score == '' and size or before(false)) - 1
-  first = math.max(0, last - limit + 1)
-else
-  first = score == '' and 0 or before(true)
-  last = math.min(size, first + limit) - 1
+-- The next members of an index in reading order, one more than a page holds: ids and scores in turn.
+local function following(key)
+  if not reverse then
+    local first = score == '' and 0 or before(key, true)
+    return call('ZRANGE', key, first, first + limit, 'WITHSCORES')
+  end
+  local size = call('ZCARD', key)
+  local first = score == '' and 0 or size - before(key, false)
+  return call('ZREVRANGE', key, first, first + limit, 'WITHSCORES')
 end
-local found, ids, scores = first <= last and call('ZRANGE', key, first, last, 'WITHSCORES') or {}, {}, {}
-for i = 1, #found, 2 do
-  local at = reverse and #found - i or i
-  ids[#ids + 1], scores[#scores + 1] = found[at], found[at + 1]
+
+local some = following(queue[state])
+local others = queue[state .. '_kept'] and following(queue[state .. '_kept']) or {}
+local ids, scores, i, j = {}, {}, 1, 1
+while #ids < limit and (some[i] or others[j]) do
+  if some[i] and (not others[j] or comes_first(some, i, others, j) ~= reverse) then
+    ids[#ids + 1], scores[#scores + 1], i = some[i], some[i + 1], i + 2
+  else
+    ids[#ids + 1], scores[#scores + 1], j = others[j], others[j + 1], j + 2
+  end
 end
-local more = reverse and first > 0 or not reverse and last < size - 1
-return {now, '', more and '1' or '', ids, scores, read_rows(queue, ids)}
+return {now, '', (some[i] or others[j]) and '1' or '', ids, scores, read_rows(queue, ids)}

@@ -14,10 +14,10 @@
 --   ready      zset  by -priority * 1e12 + ready_at; equal scores by id
 --   scheduled  zset  by ready_at
 --   running    zset  by the end of the lease
---   succeeded  zset  by finished_at; dead and cancelled likewise
---   dead       zset
---   cancelled  zset
---   counted    zset  the finished jobs of which a queue keeps only the last N, by finished_at
+--   succeeded  zset  by finished_at. Of those in `succeeded` and `cancelled` a queue keeps only the last N
+--   cancelled  zset  likewise
+--   succeeded_kept, cancelled_kept  zsets  those with a retention of their own, which are not counted
+--   dead       zset  by finished_at
 --   wake       zset  when a waiting job expires or a finished one is forgotten. An entry of a running job means nothing:
 --                    a claim leaves it, `due` drops it
 --   keys       hash  dedup:<text>, idempotency:<text> -> {"job":"<id>","until":<ms>|null,"fingerprint":".."[,"outcome":..]}
@@ -32,8 +32,9 @@
 local call = redis.call
 local sub, match, find = string.sub, string.match, string.find
 
-local PARTS = {'jobs', 'payloads', 'leases', 'outputs', 'ready', 'scheduled', 'running', 'succeeded', 'dead', 'cancelled',
-               'counted', 'wake', 'keys', 'keyends', 'totals', 'controls'}
+local PARTS = {'jobs', 'payloads', 'leases', 'outputs', 'ready', 'scheduled', 'running', 'succeeded', 'cancelled',
+               'succeeded_kept', 'cancelled_kept', 'dead', 'wake', 'keys', 'keyends', 'totals', 'controls'}
+local INDEXES = {'ready', 'scheduled', 'running', 'succeeded', 'cancelled', 'succeeded_kept', 'cancelled_kept', 'dead', 'wake'}
 local STEP = 1000 -- rows that one step handles at most; Lua can pass some 8,000 arguments to a command
 local STOP = ',"stop":true}'
 

@@ -2,7 +2,7 @@
 local queue = queue_at(1)
 for i = 1, #ARGV do
   if call('HEXISTS', queue.jobs, ARGV[i]) == 0 then
-    for _, index in ipairs({'ready', 'scheduled', 'running', 'succeeded', 'dead', 'cancelled', 'counted', 'wake'}) do
+    for _, index in ipairs(INDEXES) do
       call('ZREM', queue[index], ARGV[i])
     end
     for _, part in ipairs({'payloads', 'leases', 'outputs'}) do
