@@ -65,7 +65,11 @@ def main() -> int:
 def library_files() -> list[str]:
     """The files of the running Python's standard library, third-party packages left out."""
     root = Path(sysconfig.get_path("stdlib"))
-    found = (path for path in sorted(root.rglob("*.py")) if not {"site-packages", "dist-packages"} & set(path.parts))
+    found = (
+        path
+        for path in sorted(root.rglob("*"))
+        if not {"site-packages", "dist-packages", "__pycache__"} & set(path.parts)
+    )
     return [str(path) for path in found if path.is_file()]
 
 
