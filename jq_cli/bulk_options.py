@@ -14,7 +14,7 @@ from jq_cli.bulk import Bulk, Pace, Result
 from jq_cli.change import Change
 from jq_cli.client import Client
 from jq_cli.confirm import confirm
-from jq_cli.errors import Conflict, InvalidField, JqError, NotFound, UsageError
+from jq_cli.errors import Conflict, InvalidField, NotFound, UsageError
 from jq_cli.ids import is_ulid
 from jq_cli.interrupts import Interrupted, Interrupts
 from jq_cli.job import Job, State
@@ -122,7 +122,7 @@ class _Run:
     def queue(self, queue: str, ids: Iterable[str] | None) -> None:
         try:
             counts = self._client.demand(queue)
-        except JqError as error:
+        except NotFound as error:
             self.targets.failed(error)
             return
         self._counts.setdefault(queue, 0)

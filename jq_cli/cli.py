@@ -92,7 +92,7 @@ def run(args: Sequence[str]) -> int:
     """Run one command line and give its exit code. Says on stderr what went wrong."""
     session = Session()
     try:
-        code = _complete(args[1:]) if args[:1] == ["__complete"] else _invoke(args, session)
+        code = _complete(args[1:], session) if args[:1] == ["__complete"] else _invoke(args, session)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
@@ -115,10 +115,10 @@ def _invoke(args: Sequence[str], session: Session) -> int:
     return 0
 
 
-def _complete(words: Sequence[str]) -> int:
+def _complete(words: Sequence[str], session: Session) -> int:
     from jq_cli.completion import answer
 
-    print("\n".join(answer(words)))
+    print("\n".join(answer(root, session, words)))
     return 0
 
 

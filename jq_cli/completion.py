@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
 from jq_cli.errors import UsageError
 from jq_cli.safe_text import safe_text
 
@@ -63,16 +65,15 @@ def scripts() -> dict[str, str]:
     return {file.format(name=name): script.format(name=name) for file, script in _FILES.values() for name in NAMES}
 
 
-def answer(words: Sequence[str]) -> list[str]:
+def answer(root: click.Command, session: object, words: Sequence[str]) -> list[str]:
     """The candidates for the last of the words, each with its help after a tab."""
     from click.shell_completion import ShellComplete
 
-    from jq_cli.cli import root
-    from jq_cli.session import Session
-
     *before, incomplete = words or [""]
-    completer = ShellComplete(root, {"obj": Session()}, "jq", "")
-    found = completer.get_completions(list(before), incomplete)
+    if before[-1:] == ["--id"]:
+        # click gives up reading a line that ends with an option without its value; the ids are those of the argument.
+        before.pop()
+    found = ShellComplete(root, {"obj": session}, "jq", "").get_completions(list(before), incomplete)
     return [f"{safe_text(item.value)}\t{safe_text(item.help or '')}" for item in found if item.type == "plain"]
 
 

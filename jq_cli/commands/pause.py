@@ -9,7 +9,7 @@ from jq_cli import options, suggestions
 from jq_cli.backends.base import Setting
 from jq_cli.client import Client
 from jq_cli.durations import format_moment, parse_duration, parse_moment
-from jq_cli.errors import InvalidField, JqError
+from jq_cli.errors import InvalidField, NotFound
 from jq_cli.options import pass_session
 from jq_cli.session import Session, say
 from jq_cli.targets import Targets
@@ -33,7 +33,7 @@ def command(session: Session, queues: tuple[str, ...], reason: str, until: str |
         for queue in queues:
             try:
                 client.demand(queue)
-            except JqError as error:
+            except NotFound as error:
                 targets.failed(error)
                 continue
             controls = client.backend.control(queue, setting)

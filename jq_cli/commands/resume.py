@@ -4,7 +4,7 @@ import click
 
 from jq_cli import options, suggestions
 from jq_cli.backends.base import Setting
-from jq_cli.errors import JqError
+from jq_cli.errors import NotFound
 from jq_cli.options import pass_session
 from jq_cli.session import Session, say
 from jq_cli.targets import Targets
@@ -20,7 +20,7 @@ def command(session: Session, queues: tuple[str, ...]) -> None:
         for queue in queues:
             try:
                 client.demand(queue)
-            except JqError as error:
+            except NotFound as error:
                 targets.failed(error)
                 continue
             client.backend.control(queue, Setting(paused=False))
