@@ -2,6 +2,7 @@
 
 from jq_cli.backends.memory import MemoryBackend
 from jq_cli.backends.redis import RedisBackend
+from jq_cli.backends.sqlite import SqliteBackend
 from jq_cli.job import HEAD, decode
 
 
@@ -15,3 +16,9 @@ def damage_memory(backend: MemoryBackend, queue: str, id: str, body: bytes) -> N
 def damage_redis(backend: RedisBackend, queue: str, id: str, body: bytes) -> None:
     """Redis keeps head and body as one row: nothing is left of it."""
     backend._client.call(("HSET", backend._keys.part(queue, "jobs"), id, body))
+
+
+def damage_sqlite(backend: SqliteBackend, queue: str, id: str, body: bytes) -> None:
+    """The body is a column of its own."""
+    space = backend._space
+    space.cursor.execute("UPDATE jobs SET body = ? WHERE queue = ? AND id = ?", (body, space.queue(queue), id))
