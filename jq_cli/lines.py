@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 BLOCK = 256 * 1024
-"""Bytes of one read. No line within one is longer than what a job may have."""
+"""Bytes of one read."""
 
 
 class TooLong(msgspec.Struct, frozen=True):
@@ -16,7 +16,10 @@ class TooLong(msgspec.Struct, frozen=True):
 
 
 def read_lines(descriptor: int, longest: int) -> Iterator[list[bytes | TooLong]]:
-    """Batches of lines without their ends. What a slow writer sent so far comes at once, a fast one's in large batches."""
+    """Batches of lines without their ends. What a slow writer sent so far comes at once, a fast one's in large batches.
+
+    A line of more than `longest` bytes is skipped, unless it came whole in one block: this bounds memory, not lines.
+    """
     rest, dropped = b"", 0
     while block := os.read(descriptor, BLOCK):
         head, *others = block.split(b"\n")
