@@ -5,7 +5,7 @@ import time
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [a + b for a in ALPHABET for b in ALPHABET]
-_RANDOM_BITS = 80
+_LOW = (1 << 20) - 1
 
 
 class UlidMaker:
@@ -15,17 +15,23 @@ class UlidMaker:
     def __init__(self) -> None:
         self._ms = 0
         self._head = ""
-        self._random = 0
+        self._high = self._low = 0
 
     def __call__(self) -> str:
         """The next id."""
         ms = time.time_ns() // 1_000_000
         if ms > self._ms:
-            self._ms, self._random = ms, int.from_bytes(os.urandom(10)) >> 1
-            self._head = _text(ms, 5)
+            self._begin(ms, int.from_bytes(os.urandom(10)) >> 1)
+        elif self._low < _LOW:
+            self._low += 1
         else:
-            self._random += 1
-        return self._head + _text(self._random, 8)
+            self._begin(self._ms, (self._high + 1) << 20)
+        # Within a millisecond only the last four characters change, so that ids cost little in long runs.
+        return self._head + _PAIRS[self._low >> 10] + _PAIRS[self._low & 1023]
+
+    def _begin(self, ms: int, random: int) -> None:
+        self._ms, self._high, self._low = ms, random >> 20, random & _LOW
+        self._head = _text(ms, 5) + _text(self._high, 6)
 
 
 def _text(value: int, pairs: int) -> str:
