@@ -227,29 +227,30 @@ class Pool:
         return max(1, min(MAX_AHEAD, int(AHEAD / self._average)))
 
     def _dispatch(self) -> None:
+        takers = [child for child in self._children if child.open]
         depth = self._depth()
-        while self._waiting and (child := self._taker(self._waiting[0], depth)):
+        while self._waiting and (child := self._taker(self._waiting[0], takers, depth)):
             child.seq += 1
             job = self._waiting.popleft()
             child.tasks[job.id] = (child.seq, job)
             child.batch.append(_task(child.seq, job))
+            if child.seq == self.options.max_jobs:
+                child.retiring = True
+                takers.remove(child)
         for child in self._children:
             if child.batch:
                 self._send(child, Run(child.batch))
                 child.batch = []
 
-    def _taker(self, job: Job, depth: int) -> Member | None:
+    def _taker(self, job: Job, takers: list[Member], depth: int) -> Member | None:
         """The child that should run the job next: the one with least to do, if it may take it."""
-        child = min((c for c in self._children if c.open), key=lambda c: len(c.tasks), default=None)
+        child = min(takers, key=_load, default=None)
         if child is None or len(child.tasks) >= depth or child.alone:
             return None
         if job.losses and child.tasks:
             return None
         if job.delivery == "at_most_once" and len(child.tasks) >= self.options.concurrency:
             return None
-        if self.options.max_jobs and child.seq >= self.options.max_jobs:
-            child.retiring = True
-            return self._taker(job, depth)
         return child
 
     def _send(self, child: Member, message: Run | Resume) -> None:
@@ -431,6 +432,10 @@ class Pool:
         child.crashes = child.crashes + 1 if idle else 0
         if child.crashes:  # it dies before it does anything: do not burn the machine on forks
             child.respawn_at = time.monotonic() + min(MAX_RESPAWN_DELAY, 0.1 * 2**child.crashes)
+
+
+def _load(child: Member) -> int:
+    return len(child.tasks)
 
 
 def _task(seq: int, job: Job) -> Task:
