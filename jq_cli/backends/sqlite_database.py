@@ -29,7 +29,7 @@ WAL_LIMIT = 32 * 1024 * 1024
 
 
 class Database:
-    """One connection to the file, for the thread and the process that opened it."""
+    """One connection to the file, for the process that opened it, one thread at a time."""
 
     def __init__(self, settings: Settings) -> None:
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
@@ -56,13 +56,23 @@ class Database:
         self.cursor = self.connection.cursor()
         try:
             self._check_version()
-            self.cursor.execute(f"PRAGMA synchronous = {self.settings.synchronous}")
-            self.cursor.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}").fetchall()
-            self.cursor.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}").fetchall()
+            self._set_up()
         except BaseException:
             self.connection.close()
             raise
         self._file = _identity(self.settings.path)
+
+    def _set_up(self) -> None:
+        full = self.settings.synchronous == "full"
+        for name, value in {
+            "synchronous": self.settings.synchronous,
+            # On macOS a plain fsync leaves the data in the drive's cache.
+            "fullfsync": int(full),
+            "checkpoint_fullfsync": int(full),
+            "wal_autocheckpoint": WAL_PAGES,
+            "journal_size_limit": WAL_LIMIT,
+        }.items():
+            self.cursor.execute(f"PRAGMA {name} = {value}").fetchall()
 
     # --- use ---
 
@@ -91,9 +101,8 @@ class Database:
     def writing(self) -> Iterator[None]:
         """Run statements that happen together or not at all, and are stored when this is left."""
         with self.reading():
-            left = self.turnstile.enter()
             try:
-                self._begin(left)
+                self._begin(self.turnstile.enter())
                 yield
                 self.cursor.execute("COMMIT")
             finally:
@@ -157,8 +166,8 @@ class Database:
         return version, application
 
     def _upgrade(self) -> None:
-        self.turnstile.enter()
         try:
+            self.turnstile.enter()
             version, application = self._header()
             if application != APPLICATION:
                 self._refuse_foreign()

@@ -31,20 +31,19 @@ class Turnstile:
         self._files: tuple[FileIO, FileIO] | None = None
 
     def enter(self) -> float:
-        """Wait for the turn; gives the seconds left of the timeout. Raises BackendUnreachable when it does not come in time."""
+        """Wait for the turn; gives the seconds left of the timeout. Raises BackendUnreachable when it does not come in time.
+        Call `leave` afterwards, however this ends."""
         gate, turn = self._files or self._open()
         deadline = time.monotonic() + self._timeout
         self._take(gate, deadline, GATE_SLEEP)
-        try:
-            self._take(turn, deadline, TURN_SLEEP)
-        finally:
-            flock(gate, LOCK_UN)
+        self._take(turn, deadline, TURN_SLEEP)
+        flock(gate, LOCK_UN)
         return deadline - time.monotonic()
 
     def leave(self) -> None:
-        """Pass the turn on."""
-        if self._files is not None:
-            flock(self._files[1], LOCK_UN)
+        """Pass on whatever is held, the turn or the gate."""
+        for file in self._files or ():
+            flock(file, LOCK_UN)
 
     def close(self) -> None:
         """Close the files. A child must do so after a fork: it shares its parent's files, and a lock lasts until all who share

@@ -72,10 +72,12 @@ def test_a_writer_that_gave_up_leaves_the_gate_open_for_the_next(sqlite_url: str
     with opened(sqlite_url, timeout=0.05) as store, opened(sqlite_url, timeout=30) as patient:
         turnstile = store._database.turnstile
         turnstile.enter()
-        with opened(sqlite_url, timeout=0.05) as hasty, pytest.raises(BackendUnreachable):
+        hasty = opened(sqlite_url, timeout=0.05)
+        with pytest.raises(BackendUnreachable):
             hasty.insert([draft()])
         turnstile.leave()
         assert patient.insert([draft()])[0].status == "created"
+        hasty.close()
 
 
 def test_a_wait_for_another_program_is_cut_by_what_the_wait_for_the_turn_took(

@@ -22,10 +22,10 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def synchronous(url: str, **options: object) -> int:
+def pragma(name: str, url: str, **options: object) -> int:
     with open_sqlite(url, **options) as store:
-        (level,) = store._space.cursor.execute("PRAGMA synchronous").fetchone()  # type: ignore[attr-defined]
-    return int(level)
+        (value,) = store._space.cursor.execute(f"PRAGMA {name}").fetchone()  # type: ignore[attr-defined]
+    return int(value)
 
 
 @pytest.fixture
@@ -95,9 +95,11 @@ def test_a_store_still_works_when_the_process_goes_to_another_folder(
 
 
 def test_what_is_acknowledged_is_synced_unless_normal_is_asked_for(sqlite_url: str) -> None:
-    assert synchronous(sqlite_url) == synchronous(sqlite_url, synchronous="full") == 2
-    assert synchronous(sqlite_url, synchronous="normal") == synchronous(sqlite_url + "?synchronous=normal") == 1
-    assert synchronous(sqlite_url + "?synchronous=full&timeout=3s", synchronous="normal") == 2
+    for name, full, normal in (("synchronous", 2, 1), ("fullfsync", 1, 0)):
+        assert pragma(name, sqlite_url) == pragma(name, sqlite_url, synchronous="full") == full
+        assert pragma(name, sqlite_url, synchronous="normal") == normal
+        assert pragma(name, sqlite_url + "?synchronous=normal") == normal
+        assert pragma(name, sqlite_url + "?synchronous=full&timeout=3s", synchronous="normal") == full
 
 
 @pytest.mark.parametrize(
