@@ -2,8 +2,7 @@
 over the keys of one queue; lua/prelude.lua draws the layout, docs/redis.md is for operators."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -43,6 +42,10 @@ from jq_cli.job import Job, State, Token
 QUEUES_AT_ONCE = 32
 """Queues that one script call claims from, at most."""
 
+CALLS_AT_ONCE = 16
+"""Calls that are sent before the first answer is read, so that one is made while the server works on another. They share a
+deadline."""
+
 _HOLDS: dict[str, Hold] = {"h": "held", "s": "stop", "l": "lost"}
 _VERDICTS: dict[bytes, Verdict] = {b"ap": "applied", b"al": "already", b"lo": "lost"}
 _NOTHING = Claim((), 0, "", 0, "")
@@ -67,21 +70,17 @@ class RedisBackend(Backend):
         before it stored; sent again with the same ids, they are not stored twice."""
         queues = {draft.job.queue for draft in drafts}
         self._register(queues)
-        numbers: list[int] = []
-        parts: list[list[Draft]] = []
-        answers = self._client.pipeline(self._inserts(drafts, numbers, parts))
+        inserted: list[Inserted | None] = [None] * len(drafts)
+        for parts in batched(list(parts_of_drafts(drafts)), CALLS_AT_ONCE):
+            answers = self._client.pipeline(self._insert(queue, [drafts[n] for n in part]) for queue, part in parts)
+            for (_, part), answer in zip(parts, answers, strict=True):
+                for n, result in zip(part, results([drafts[n] for n in part], answer), strict=True):
+                    inserted[n] = result
         self._register(queues)
-        inserted = [each for part, answer in zip(parts, answers, strict=True) for each in results(part, answer)]
-        if len(parts) == 1:
-            return inserted
-        return [each for _, each in sorted(zip(numbers, inserted, strict=True), key=itemgetter(0))]
+        return [result for result in inserted if result is not None]
 
-    def _inserts(self, drafts: Sequence[Draft], numbers: list[int], parts: list[list[Draft]]) -> Iterator[Call]:
-        # Lazily, so that the server stores the first part while the second is made.
-        for queue, part in parts_of_drafts(drafts):
-            numbers += part
-            parts.append([drafts[n] for n in part])
-            yield Call("insert", self._keys.of((queue,)), (self._time(), "", *arguments(parts[-1])), flag=1)
+    def _insert(self, queue: str, drafts: Sequence[Draft]) -> Call:
+        return Call("insert", self._keys.of((queue,)), (self._time(), "", *arguments(drafts)), flag=1)
 
     # --- workers ---
 

@@ -3,6 +3,7 @@ and in a fixed order, so that scripts read it by position; a running job's lease
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -66,16 +67,17 @@ def draft_tail(draft: Draft) -> bytes:
 
 def open_row(job: Job, mark: str, *, stamp: str | None) -> bytes:
     """A row without its end `}`. The script adds the field `stamp` (the store's time) and `stop` to it."""
-    head = b'{"generation":%d,"priority":%d,"version":%b,"created_at":%d' % (
-        job.generation, job.priority, _encoder.encode(mark), job.created_at,
-    )  # fmt: skip
-    ready_at = 0 if stamp == "ready_at" else job.ready_at
     rest = replace(
-        job, id="", queue="", payload=b"", generation=0, priority=0, version="", created_at=0, ready_at=ready_at,
-        owner=None, lease_until=None, token=None, stop=False, result=job.result or NO_RESULT,
+        job, id="", queue="", payload=b"", generation=0, priority=0, version="", owner=None, lease_until=None, token=None,
+        stop=False, ready_at=0 if stamp == "ready_at" else job.ready_at, result=job.result or NO_RESULT,
     )  # fmt: skip
     tail = _encoder.encode(rest) if not job.extra and job.format <= FORMAT else _unusual(rest)
-    return head if tail == b"{}" else b"%b,%b" % (head, tail[1:-1])
+    return _row_head(job.generation, job.priority, mark) + (b'"created_at":0' if tail == b"{}" else tail[1:-1])
+
+
+@lru_cache(maxsize=16)  # jobs that were claimed together and ended alike share it
+def _row_head(generation: int, priority: int, version: str) -> bytes:
+    return b'{"generation":%d,"priority":%d,"version":%b,' % (generation, priority, _encoder.encode(version))
 
 
 def _unusual(job: Job) -> bytes:

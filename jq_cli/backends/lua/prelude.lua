@@ -4,7 +4,7 @@
 -- touch them all; scripts get them in KEYS, in this order, once for each queue they work on.
 --
 --   jobs       hash  id -> the row, JSON, its head first: {"generation":0,"priority":0,["version":"..",]"created_at":..,
---                    "ready_at":..,...[,"finished_at":..][,"stop":true]}. Fields with their default value are left out;
+--                    "ready_at":..,...[,"finished_at":..][,"stop":true]}. Fields with their default value are left out:
 --                    a row without a version has its id for one, a row without a state is ready. What a newer version
 --                    wrote is kept as it is in a field "body"
 --   payloads   hash  id -> the producer's JSON, byte for byte
