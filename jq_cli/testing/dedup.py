@@ -52,7 +52,7 @@ class DedupTests:
 
     def test_a_tick_forgets_ended_keys_and_no_others(self, store: Store) -> None:
         store.add(dedup_key="short", dedup_ttl=1.0)
-        store.add(dedup_key="long", dedup_ttl=2.0)
+        store.add(dedup_key="long", dedup_ttl=1.001)
         store.clock.advance(1_000)
         store.tick()
         assert store.offer(dedup_key="long").status == "duplicate"

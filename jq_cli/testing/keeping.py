@@ -73,6 +73,13 @@ class KeepingTests:
         ids = [store.finish(queue=queue) for queue in ("a", "b")]
         assert [store.state(id, queue) for id, queue in zip(ids, "ab", strict=True)] == ["succeeded", "succeeded"]
 
+    def test_removed_jobs_no_longer_count(self, store: Store) -> None:
+        store.keep(count=2)
+        first, second = store.finish(), store.finish()
+        store.write(lifecycle.remove(store.job(second), "m"))
+        last = store.finish()
+        assert store.ids("succeeded") == [first, last]
+
     def test_a_lower_count_takes_hold_with_the_next_finished_job(self, store: Store) -> None:
         for _ in range(5):
             store.finish()
@@ -164,6 +171,15 @@ class KeepingTests:
         store.write(lifecycle.requeue(store.job(id), "m"))
         store.clock.advance(5_000)
         assert (store.tick(), store.state(id)) == (0, "ready")
+
+    def test_a_job_that_dies_again_stays_by_the_policy_of_its_second_death(self, store: Store) -> None:
+        store.keep(dlq_retention=5.0)
+        id = store.finish("permanent")
+        store.write(lifecycle.requeue(store.job(id), "m"))
+        store.keep()
+        store.settle(store.take(), "permanent", error="x")
+        store.clock.advance(10_000_000)
+        assert (store.tick(), store.state(id)) == (0, "dead")
 
     def test_an_operator_may_purge_the_dlq(self, store: Store) -> None:
         ids = [store.finish("permanent") for _ in range(3)]

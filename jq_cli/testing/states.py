@@ -36,6 +36,15 @@ class StatesTests:
         assert store.counts().oldest_ready_at == store.clock.now
         assert store.take().id == id
 
+    def test_whoever_looks_first_sees_that_the_delay_has_ended(self, store: Store) -> None:
+        ids = [store.add(delay=1_000, queue=queue) for queue in ("got", "found", "listed", "absent")]
+        store.clock.advance(1_000)
+        assert store.state(ids[0], "got") == "ready"
+        assert (found := store.backend.find(ids[1])) is not None
+        assert found.state == "ready"
+        assert [job.state for job in store.backend.page("listed", "ready").jobs] == ["ready"]
+        assert store.backend.page("absent", "scheduled").jobs == []
+
     def test_a_delayed_job_is_claimed_without_anybody_having_looked(self, store: Store) -> None:
         id = store.add(delay=1_000)
         store.clock.advance(1_000)

@@ -1,0 +1,65 @@
+"""Plants a bug in a backend: copies its source files into a package of their own, with one passage replaced.
+
+A mutant is the real code but for that passage, so nothing else can be what the kit catches; and a passage that is not found
+exactly once is an error, so no mutant outlives the code it was made for."""
+
+import importlib
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jq_cli.backends
+
+HOME = Path(jq_cli.backends.__file__).parent
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A bug: its name, the backend it lives in, and the passages that make it: (file, code as it is, code with the bug).
+
+    `machine` and `named`: whether the random runs and the named tests catch it, each without the other."""
+
+    name: str
+    edits: tuple[tuple[str, str, str], ...]
+    backend: str = "memory"
+    machine: bool = True
+    named: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.backend}: {self.name}"
+
+
+def planted(backend: str, edits: tuple[tuple[str, str, str], ...], folder: Path) -> Callable[..., Any]:
+    """The opener of a copy of a backend with these passages replaced."""
+    package = folder / f"planted_{backend}_{folder.name}".replace("-", "_")
+    package.mkdir()
+    for file in [*HOME.glob(f"{backend}.py"), *HOME.glob(f"{backend}_*.py")]:
+        own = re.sub(rf"\bjq_cli\.backends\.({backend}\w*)", rf"{package.name}.\1", file.read_text())
+        (package / file.name).write_text(own)
+    for extra in ("lua", "sql"):
+        if (HOME / extra).is_dir():
+            shutil.copytree(HOME / extra, package / extra)
+    (package / "__init__.py").write_text("")
+    for file_name, old, new in edits:
+        _edit(package / file_name, old, new)
+    return _import(package, backend)
+
+
+def _edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(old) == 1, f"{path.name} holds {text.count(old)} times: {old}"
+    path.write_text(text.replace(old, new))
+
+
+def _import(package: Path, backend: str) -> Callable[..., Any]:
+    sys.path.insert(0, str(package.parent))
+    try:
+        module = importlib.import_module(f"{package.name}.{backend}")
+    finally:
+        sys.path.remove(str(package.parent))
+    opener: Callable[..., Any] = getattr(module, f"open_{backend}")
+    return opener
