@@ -39,9 +39,13 @@ local function version_of(id, row, lease)
   return match(row, '^{"generation":%d+,"priority":%-?%d+,"version":"(.-)","') or id
 end
 
--- The verdict on a change whose lease is not the one it expects, or that expects none, and the row it saw.
+-- The verdict on a change, and when it is `applied` the lease or row that it replaces.
 local function judge(queue, id, row, run, lease)
-  local old, gone = call('HGET', queue.jobs, id), run.shape.to == 'gone'
+  local fenced, gone = run.shape.fenced, run.shape.to == 'gone'
+  if lease and fenced and sub(lease, 1, #run.expect) == run.expect then
+    return 'applied', lease
+  end
+  local old = call('HGET', queue.jobs, id)
   if not old then
     return gone and 'already' or 'lost'
   end
@@ -49,10 +53,10 @@ local function judge(queue, id, row, run, lease)
   if version == (gone and row or version_of(id, row)) then
     return 'already'
   end
-  if run.shape.fenced or version ~= run.expect then
+  if fenced or version ~= run.expect then
     return 'lost'
   end
-  return 'applied', old
+  return 'applied', lease or old
 end
 
 local function change_keys(queue, at, id, now)
@@ -80,13 +84,31 @@ local function place(run, stop, now)
   return {text(score), finish, shape.keep and text(score + shape.keep)}
 end
 
+local function pair(list, id, value)
+  local n = #list
+  list[n + 1], list[n + 2] = id, value
+end
+
+-- Notes the parts that few changes have. Answers where the next one would be.
+local function apply_parts(at, shape, id, stop, batch)
+  for _, part in ipairs({'payload', 'output', 'lease'}) do
+    if shape[part] then
+      pair(batch[part .. 's'], id, part == 'lease' and ARGV[at] .. (stop and STOP or '}') or ARGV[at])
+      at = at + 1
+    end
+  end
+  if shape.expires then
+    pair(shape.wakes, ARGV[at], id)
+    at = at + 1
+  end
+  return at
+end
+
 -- Notes what an applied change writes: in its shape, flushed below, or in the lists of the batch.
 local function apply(queue, at, run, old, now, batch)
-  local shape, id = run.shape, ARGV[at]
+  local shape, id, row = run.shape, ARGV[at], ARGV[at + 1]
   local n = 2 * #shape.ids
-  shape.ids[#shape.ids + 1] = id
-  local row = ARGV[at + 1]
-  at = at + 2
+  shape.ids[#shape.ids + 1], at = id, at + 2
   if shape.to ~= 'gone' then
     local stop = shape.stop or (not shape.final and sub(old, -13) == STOP)
     local placed = stop and place(run, stop, now) or run.placed or place(run, stop, now)
@@ -96,21 +118,8 @@ local function apply(queue, at, run, old, now, batch)
     if placed[3] then
       shape.wakes[n + 1], shape.wakes[n + 2] = placed[3], id
     end
-    if shape.payload then
-      batch.payloads[#batch.payloads + 1], batch.payloads[#batch.payloads + 2] = id, ARGV[at]
-      at = at + 1
-    end
-    if shape.output then
-      batch.outputs[#batch.outputs + 1], batch.outputs[#batch.outputs + 2] = id, ARGV[at]
-      at = at + 1
-    end
-    if shape.lease then
-      batch.leases[#batch.leases + 1], batch.leases[#batch.leases + 2] = id, ARGV[at] .. (stop and STOP or '}')
-      at = at + 1
-    end
-    if shape.expires then
-      shape.wakes[n + 1], shape.wakes[n + 2] = ARGV[at], id
-      at = at + 1
+    if shape.parts then
+      at = apply_parts(at, shape, id, stop, batch)
     end
   end
   if shape.keys then
@@ -149,29 +158,7 @@ local function leave(queue, ended, moved)
   end
 end
 
-local function settle(queue, at, count, shapes, now, verdicts)
-  for _, shape in ipairs(shapes) do
-    shape.ids, shape.rows, shape.places, shape.wakes = {}, {}, {}, {}
-  end
-  local changes, ids, runs, following = read_changes(at, count, shapes)
-  local leases = call('HMGET', queue.leases, unpack(ids))
-  local batch, ended, moved = {payloads = {}, outputs = {}, leases = {}}, {}, {}
-  for i = 1, count do
-    local change, run, lease, verdict, old = changes[i], runs[i], leases[i], 'applied', nil
-    if lease and run.shape.fenced and sub(lease, 1, #run.expect) == run.expect then
-      old, ended[#ended + 1] = lease, ids[i]
-    else
-      verdict, old = judge(queue, ids[i], ARGV[change + 1], run, lease)
-      if verdict == 'applied' then
-        old, moved[#moved + 1] = lease or old, ids[i]
-      end
-    end
-    if verdict == 'applied' then
-      apply(queue, change, run, old, now, batch)
-    end
-    verdicts[#verdicts + 1] = sub(verdict, 1, 2)
-  end
-  leave(queue, ended, moved)
+local function flush_all(queue, shapes, batch)
   for _, shape in ipairs(shapes) do
     if #shape.ids > 0 then
       flush(queue, shape)
@@ -180,8 +167,30 @@ local function settle(queue, at, count, shapes, now, verdicts)
       queue.hint_done = queue.hint_done or shape.final or shape.to == 'gone'
     end
   end
-  many('HSET', queue.payloads, batch.payloads)
-  many('HSET', queue.outputs, batch.outputs)
-  many('HSET', queue.leases, batch.leases)
+  for _, part in ipairs({'payloads', 'outputs', 'leases'}) do
+    many('HSET', queue[part], batch[part])
+  end
+end
+
+-- Applies a section of changes. Answers where the next one begins in ARGV; the verdicts are added to the list.
+local function settle(queue, at, count, shapes, now, verdicts)
+  for _, shape in ipairs(shapes) do
+    shape.ids, shape.rows, shape.places, shape.wakes = {}, {}, {}, {}
+  end
+  local changes, ids, runs, following = read_changes(at, count, shapes)
+  local leases = call('HMGET', queue.leases, unpack(ids))
+  local batch, ended, moved = {payloads = {}, outputs = {}, leases = {}}, {}, {}
+  for i = 1, count do
+    local run = runs[i]
+    local verdict, old = judge(queue, ids[i], ARGV[changes[i] + 1], run, leases[i])
+    if verdict == 'applied' then
+      local left = run.shape.fenced and ended or moved
+      left[#left + 1] = ids[i]
+      apply(queue, changes[i], run, old, now, batch)
+    end
+    verdicts[#verdicts + 1] = sub(verdict, 1, 2)
+  end
+  leave(queue, ended, moved)
+  flush_all(queue, shapes, batch)
   return following
 end

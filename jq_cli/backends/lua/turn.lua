@@ -8,7 +8,7 @@ local asked = {worker = ARGV[2], lease = tonumber(ARGV[3]), nonce = ARGV[4], lim
                idle = tonumber(ARGV[6]), now = now}
 local shapes = cjson.decode(ARGV[8])
 for i, shape in ipairs(shapes) do
-  shape.final = FINAL[shape.to]
+  shape.final, shape.parts = FINAL[shape.to], shape.width > 2 -- more than id and row
   shapes[tostring(i)] = shape
 end
 
