@@ -57,7 +57,8 @@ def main() -> int:
         work(queue, handler)
     jq("ls-queues")
 
-    right = all([compare(queue, files + missing) for queue in QUEUES])
+    verdicts = [compare(queue, files + missing) for queue in QUEUES]
+    right = all(verdicts)
     print(f"{'Done' if right else 'FAILED'} in {time.monotonic() - began:.0f} s.")
     return 0 if right else 1
 

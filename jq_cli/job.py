@@ -132,6 +132,14 @@ def lease_of(job: Job) -> Token:
     return Token(job.queue, job.id, job.token)
 
 
+def gist(error: str) -> str:
+    """An error in one line: of a traceback the exception, of a command how it ended and the last thing it said."""
+    lines = [line.strip() for line in error.strip().splitlines() if line.strip()]
+    if not lines or lines[0].startswith("Traceback") or len(lines) == 1:
+        return lines[-1] if lines else ""
+    return f"{lines[0]}: {lines[-1]}"
+
+
 HEAD = (
     "id", "queue", "state", "priority", "ready_at", "created_at", "expires_at", "started_at", "finished_at",
     "generation", "owner", "lease_until", "token", "version", "stop",

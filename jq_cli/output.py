@@ -11,6 +11,7 @@ import msgspec
 
 from jq_cli.durations import format_duration, format_moment
 from jq_cli.errors import UsageError
+from jq_cli.job import gist
 from jq_cli.records import Record
 from jq_cli.safe_text import safe_json, safe_text
 from jq_cli.table import Column, aligned, print_rich
@@ -134,7 +135,7 @@ def _emit_plain(records: Iterable[Record], fields: Sequence[str], form: Form, no
 
 def _emit_table(records: Iterable[Record], fields: Sequence[str], form: Form, now: int, whole: frozenset[str]) -> None:
     kept = list(records)
-    rows = [[shown(name, record.get(name), form, now) or "-" for name in fields] for record in kept]
+    rows = [[_cell(name, record.get(name), form, now) for name in fields] for record in kept]
     columns = [Column(name, name in whole, _numeric(name, kept)) for name in fields]
     if form.terminal:
         print_rich(columns, rows, headers=form.headers, color=use_color(form.color, sys.stdout))
@@ -146,6 +147,11 @@ def _numeric(name: str, records: Sequence[Record]) -> bool:
     if name in MOMENTS:
         return False
     return all(type(record.get(name)) in (int, float, type(None)) for record in records)
+
+
+def _cell(name: str, value: Any, form: Form, now: int) -> str:
+    """A value in a table: of an error only its gist, because a traceback makes no row."""
+    return shown(name, gist(value) if name == "last_error" and value else value, form, now) or "-"
 
 
 def shown(name: str, value: Any, form: Form, now: int) -> str:

@@ -21,7 +21,7 @@ from jq_cli.consumer import HEARTBEAT, HEARTBEAT_VALID, Consumer
 from jq_cli.durations import format_duration
 from jq_cli.errors import BackendError
 from jq_cli.handlers.spec import HandlerSpec
-from jq_cli.job import Job
+from jq_cli.job import Job, gist
 from jq_cli.lifecycle import Outcome
 from jq_cli.lifeline import Lifeline, boot_time
 from jq_cli.pool.pool import Ended, Pool, PoolOptions
@@ -437,8 +437,7 @@ class Worker:
 
 def _story(job: Job, change: Change) -> str:
     """One line for people about a job that did not succeed."""
-    first = (job.last_error or "").strip().splitlines()[-1:] or [""]
-    what = first[0][:200]
+    what = gist(job.last_error or "")[:200]
     if job.state == "dead":
         return f"job {job.id} on {job.queue} is dead ({job.reason}): {what}"
     if change.delay is None:

@@ -84,7 +84,8 @@ def _position(cursor: str | None, reverse: bool) -> Position:
     if cursor is None:
         return _LAST if reverse else _FIRST
     try:
-        return msgspec.json.decode(cursor, type=Position)
+        position: Position = msgspec.json.decode(cursor, type=Position)
+        return position
     except msgspec.MsgspecError:
         raise InvalidField("cursor", f"{cursor[:40]!r} does not come from a listing") from None
 
