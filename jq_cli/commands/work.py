@@ -139,7 +139,7 @@ def _work(session: Session, queues: tuple[str, ...], handlers: dict[str, Handler
         )
         if not given["quiet"]:
             served = ", ".join(queues or [q for q in handlers if q != "*"] or ["all queues"])
-            say(f"worker {consumer.worker} on {settings.store.shown} serves {served}")
+            say(f"worker {consumer.worker} on {backend.url} serves {served}")
         code = worker.run()
     progress.end(worker.tally)
     return code
