@@ -9,7 +9,7 @@ from jq_cli.testing.machine import run_machine
 
 
 class RandomRunsTests:
-    """`runs` runs of `steps` steps each; the environment variable JQ_CONFORMANCE_RUNS overrides `runs`."""
+    """`runs` runs of `steps` steps each; the environment variable JQ_SOAK multiplies the runs."""
 
     runs = 100
     steps = 50
@@ -19,5 +19,5 @@ class RandomRunsTests:
         raise NotImplementedError
 
     def test_random_sequences_of_calls_are_answered_as_the_model_answers_them(self) -> None:
-        runs = int(os.environ.get("JQ_CONFORMANCE_RUNS", self.runs))
+        runs = round(self.runs * float(os.environ.get("JQ_SOAK", 1)))
         run_machine(self.open, lambda: "t" + nonce(), runs=runs, steps=self.steps)

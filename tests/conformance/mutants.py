@@ -5,8 +5,8 @@ from tests.conformance.planting import Mutant
 BACKEND, QUEUE = "memory.py", "memory_queue.py"
 
 
-def _bug(name: str, *edits: tuple[str, str, str], machine: bool = True, named: bool = True) -> Mutant:
-    return Mutant(name, edits, machine=machine, named=named)
+def _bug(name: str, *edits: tuple[str, str, str], machine: bool = True) -> Mutant:
+    return Mutant(name, edits, machine=machine)
 
 
 FENCING = [

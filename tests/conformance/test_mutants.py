@@ -1,42 +1,56 @@
 """The kit is worth what it catches: every planted bug, by the named tests and by the random runs, each on its own."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import Phase
 
+from jq_cli.backends.base import Backend
+from jq_cli.backends.memory import open_memory
+from jq_cli.errors import BackendUnreachable
 from jq_cli.testing import ConformanceSuite, ManualClock, Store
 from jq_cli.testing.machine import run_machine
 from tests.conformance.damage import damage_memory
 from tests.conformance.mutants import MEMORY
+from tests.conformance.mutants_policy import POLICY, Misjudgement, judging_wrongly
+from tests.conformance.mutants_stores import REDIS, SQLITE
 from tests.conformance.planting import Mutant, planted
+
+Errors = tuple[type[Exception], ...]
+WRONG: Errors = (AssertionError, BackendUnreachable)
+"""A wrong answer or none; a statement that the server cannot parse is another error, and proves nothing."""
 
 NAMED = [name for name in dir(ConformanceSuite) if name.startswith("test_") and "random_sequences" not in name]
 
 
-def first_to_fail(opener: Callable[..., Any]) -> str | None:
-    """The first named test that fails on a memory store, or None."""
-    suite = ConformanceSuite()
-    for name in NAMED:
-        store = Store(lambda clock, _: opener("memory://", clock=clock), alone=True, damager=damage_memory)
+def first_to_fail(
+    opener: Callable[..., Backend], url: str = "memory://", tests: str = "", errors: Errors = (Exception,)
+) -> str | None:
+    """The first of the named tests whose name contains `tests` that fails on a store with such an error, or None."""
+    chosen = [name for name in NAMED if tests in name]
+    assert chosen
+    for name in chosen:
+        store = Store(partial(_open, opener, url), alone=url == "memory://", damager=damage_memory)
         try:
-            getattr(suite, name)(store)
+            getattr(ConformanceSuite(), name)(store)
             store.check()
-        except Exception:
+        except errors:
             return name
         finally:
             store.close()
     return None
 
 
+def _open(opener: Callable[..., Backend], url: str, clock: ManualClock, namespace: str) -> Backend:
+    return opener(url, clock=clock, namespace=namespace)
+
+
 def random_runs(opener: Callable[..., Any]) -> None:
     """A few random runs, the same ones each time."""
-
-    def open_it(clock: ManualClock, _namespace: str) -> Any:
-        return opener("memory://", clock=clock)
-
+    open_it = partial(_open, opener, "memory://")
     run_machine(open_it, str, runs=400, steps=50, derandomize=True, database=None, phases=[Phase.generate])
 
 
@@ -56,3 +70,21 @@ def test_the_random_runs_catch(mutant: Mutant, tmp_path: Path) -> None:
     opener = planted("memory", mutant.edits, tmp_path)
     with pytest.raises(Exception):  # noqa: B017 - a wrong answer or a crash
         random_runs(opener)
+
+
+@pytest.mark.parametrize("bug", POLICY, ids=str)
+def test_the_named_tests_catch_a_policy_where(bug: Misjudgement) -> None:
+    with judging_wrongly(bug):
+        assert first_to_fail(open_memory) is not None
+
+
+@pytest.mark.parametrize("mutant", SQLITE, ids=str)
+def test_the_named_tests_catch_in_sql(mutant: Mutant, tmp_path: Path, sqlite_url: str) -> None:
+    assert first_to_fail(planted("sqlite", (), tmp_path / "whole"), sqlite_url, mutant.tests) is None
+    assert first_to_fail(planted("sqlite", mutant.edits, tmp_path / "bad"), sqlite_url, mutant.tests, WRONG) is not None
+
+
+@pytest.mark.parametrize("mutant", REDIS, ids=str)
+def test_the_named_tests_catch_in_lua(mutant: Mutant, tmp_path: Path, redis_url: str) -> None:
+    assert first_to_fail(planted("redis", (), tmp_path / "whole"), redis_url, mutant.tests) is None
+    assert first_to_fail(planted("redis", mutant.edits, tmp_path / "bad"), redis_url, mutant.tests, WRONG) is not None

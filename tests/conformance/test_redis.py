@@ -13,6 +13,7 @@ from tests.servers import FakeRedis, RedisServer
 
 class TestRedis(ConformanceSuite):
     runs = 50
+    steps = 50
 
     @pytest.fixture(autouse=True)
     def server(self, redis_server: RedisServer) -> None:
