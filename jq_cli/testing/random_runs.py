@@ -19,5 +19,5 @@ class RandomRunsTests:
         raise NotImplementedError
 
     def test_random_sequences_of_calls_are_answered_as_the_model_answers_them(self) -> None:
-        runs = round(self.runs * float(os.environ.get("JQ_SOAK", 1)))
+        runs = round(self.runs * float(os.environ.get("JQ_SOAK", "1")))
         run_machine(self.open, lambda: "t" + nonce(), runs=runs, steps=self.steps)
