@@ -91,8 +91,6 @@ class _Run:
 
     def _enqueue(self, intake: Intake, client: Client) -> None:
         started = time.monotonic()
-        # The thread that waits for the store must not wait another 5 ms for the one that reads lines.
-        sys.setswitchinterval(0.0005)
         with Interrupts() as interrupts:
             try:
                 intake.run(self._lines(), client, interrupts, checked=self._file)
