@@ -25,7 +25,7 @@ from jq_cli.backends.base import (
     Setting,
 )  # fmt: skip
 from jq_cli.backends.memory_queue import MemoryQueue, UniqueKey
-from jq_cli.backends.memory_watch import MemoryWatch
+from jq_cli.backends.memory_watch import MemoryWatch, topics_of
 from jq_cli.change import DEDUP, IDEMPOTENCY, Change, KeyChange, Verdict
 from jq_cli.draft import Draft
 from jq_cli.errors import UsageError
@@ -171,7 +171,7 @@ class MemoryBackend(Backend):
         applied = [change for change, verdict in zip(changes, verdicts, strict=True) if verdict == "applied"]
         for queue_name, cap in {c.queue: c.cap for c in applied if c.cap is not None}.items():
             self._trim(self._queue(queue_name), cap)
-        self._hint({topic for c in applied for topic in _topics(c)})
+        self._hint({topic for c in applied for topic in topics_of(c)})
         return verdicts
 
     def _replace(self, change: Change, now: int) -> Verdict:
@@ -332,12 +332,6 @@ class MemoryBackend(Backend):
         for watch in self._watches:
             if watch.topics & topics:
                 watch.hint()
-
-
-def _topics(change: Change) -> list[str]:
-    if change.job is None or change.job.state in FINAL:
-        return [f"done:{change.queue}"]
-    return [f"ready:{change.queue}"] if change.job.state == "ready" else []
 
 
 def _seen(job: Job, now: int) -> Job:

@@ -3,6 +3,9 @@
 import os
 from contextlib import suppress
 
+from jq_cli.change import Change
+from jq_cli.job import FINAL
+
 
 class MemoryWatch:
     """A pipe that gets a byte when a watched topic has news."""
@@ -34,3 +37,10 @@ class MemoryWatch:
         self._registry.remove(self)
         os.close(self._read)
         os.close(self._write)
+
+
+def topics_of(change: Change) -> list[str]:
+    """What an applied change is news for."""
+    if change.job is None or change.job.state in FINAL:
+        return [f"done:{change.queue}"]
+    return [f"ready:{change.queue}"] if change.job.state == "ready" else []
