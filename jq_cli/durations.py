@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 
 from jq_cli.errors import InvalidField
 
+MOST_MS = 2**53
+"""No duration or moment is longer or later: numbers up to here are exact wherever JSON is read."""
+
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
@@ -24,7 +27,13 @@ def parse_duration(text: str, field: str = "duration") -> int:
     parts = _PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise InvalidField(field, f"{text[:40]!r} is not a duration; use forms like 500ms, 30s, 5m, 2h, 1d, 1h30m")
-    return round(sum(float(number) * UNITS_MS[unit] for number, unit in parts))
+    return _bounded(sum(float(number) * UNITS_MS[unit] for number, unit in parts), text, field)
+
+
+def _bounded(ms: float, text: str, field: str) -> int:
+    if abs(ms) > MOST_MS:
+        raise InvalidField(field, f"{text[:40]!r} is too long")
+    return round(ms)
 
 
 def format_duration(ms: float) -> str:
@@ -34,8 +43,10 @@ def format_duration(ms: float) -> str:
     ms = round(ms)
     if ms < 1_000:
         return f"{ms}ms"
-    if ms < 10_000 and ms % 1_000:
-        return f"{ms / 1_000:.1f}s"
+    if ms < 10_000:
+        ms = round(ms, -2)
+        if ms % 1_000:
+            return f"{ms / 1_000:.1f}s"
     seconds = ms // 1_000
     units = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)]
     first = next(i for i, (_, size) in enumerate(units) if seconds >= size)
@@ -55,7 +66,7 @@ def parse_moment(text: str, now: int, field: str = "moment") -> int:
     if text.startswith("+"):
         return now + parse_duration(text[1:], field)
     if _NUMBER.fullmatch(text):
-        return round(float(text) * 1_000)
+        return _bounded(float(text) * 1_000, text, field)
     if text.startswith("-"):
         return now - parse_duration(text[1:], field)
     try:
@@ -69,4 +80,6 @@ def parse_moment(text: str, now: int, field: str = "moment") -> int:
 
 def format_moment(ms: int) -> str:
     """RFC 3339 in UTC with milliseconds."""
-    return datetime.fromtimestamp(ms / 1_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, rest = divmod(ms, 1_000)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=1_000 * rest)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
