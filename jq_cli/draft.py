@@ -91,7 +91,8 @@ def json_problem(text: bytes, error: Exception) -> str:
 
 def check_depth(encoded: bytes) -> None:
     """Raises InvalidField when arrays and objects nest deeper than MAX_DEPTH. Works on any text without recursion."""
-    if encoded.count(b"[") + encoded.count(b"{") <= MAX_DEPTH:
+    # What opens must close: a text this short cannot nest too deeply and be JSON.
+    if len(encoded) <= 2 * MAX_DEPTH or encoded.count(b"[") + encoded.count(b"{") <= MAX_DEPTH:
         return
     depth = 0
     for token in _NESTING.finditer(encoded):

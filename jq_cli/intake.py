@@ -143,36 +143,47 @@ class Intake:
     def _gather(self, batches: Batches, *, checked: bool) -> Iterator["_Batch"]:
         batch = _Batch()
         for lines in batches:
-            for line in lines:
-                batch.last += 1
-                if batch.last > self._skip and (problem := self._take(batch, line, say=not checked)):
-                    batch.last -= 1
-                    yield batch
-                    raise problem
-                if batch.full:
-                    yield batch
-                    batch = _Batch(batch.last)
+            left = iter(lines)
+            while stopped := self._fill(batch, left, say=not checked):
+                yield batch
+                if isinstance(stopped, UsageError):
+                    raise stopped
+                batch = _Batch(batch.last)
             if not checked and batch.drafts:
                 # A slow writer's lines go in as they come; a fast one's fill the pipe meanwhile, so its batches grow.
                 yield batch
                 batch = _Batch(batch.last)
         yield batch
 
-    def _take(self, batch: "_Batch", line: bytes | TooLong, *, say: bool) -> UsageError | None:
-        try:
-            draft = self._drafter.draft(_whole(line))
-        except InvalidField as error:
-            if isinstance(line, bytes) and not line.strip():
-                return None
-            if not self._skip_invalid:
-                return UsageError(_said(batch.last, error))
-            self.tally.invalid += 1
-            if say:
-                self._say(_said(batch.last, error))
+    def _fill(self, batch: "_Batch", lines: Iterator[bytes | TooLong], *, say: bool) -> UsageError | bool:
+        """Take lines until they end (False), the batch is full (True) or one of them stops the run."""
+        draft, skip, drafts, numbers = self._drafter.draft, self._skip, batch.drafts, batch.numbers
+        for line in lines:
+            batch.last = number = batch.last + 1
+            if number <= skip:
+                continue
+            try:
+                made = draft(line if line.__class__ is bytes else _whole(line))
+            except InvalidField as error:
+                if problem := self._bad(line, number, error, say=say):
+                    batch.last -= 1
+                    return problem
+                continue
+            drafts.append(made)
+            numbers.append(number)
+            batch.size += len(made.job.payload)
+            if len(drafts) >= BATCH or batch.size >= BATCH_BYTES:
+                return True
+        return False
+
+    def _bad(self, line: bytes | TooLong, number: int, error: InvalidField, *, say: bool) -> UsageError | None:
+        if isinstance(line, bytes) and not line.strip():
             return None
-        batch.drafts.append(draft)
-        batch.numbers.append(batch.last)
-        batch.size += len(draft.job.payload)
+        if not self._skip_invalid:
+            return UsageError(_said(number, error))
+        self.tally.invalid += 1
+        if say:
+            self._say(_said(number, error))
         return None
 
     def _settle(self, batch: "_Batch", answers: Sequence[Inserted]) -> None:
