@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from msgspec import Raw
 
@@ -262,13 +262,13 @@ def _distinct(pairs: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
 
 def run_machine(opener: Opener, namespace: Callable[[], str], *, runs: int, steps: int, **options: Any) -> None:
     """Run the machine so many times for so many steps. `options` are those of `hypothesis.settings`."""
-    chosen = settings(
-        max_examples=runs,
-        stateful_step_count=steps,
-        deadline=None,
-        print_blob=True,
-        suppress_health_check=list(HealthCheck),
-        **options,
-    )
+    usual: dict[str, Any] = {
+        "deadline": None,
+        "print_blob": True,
+        "report_multiple_bugs": False,
+        "phases": [phase for phase in Phase if phase is not Phase.explain],  # that takes longer than all else together
+        "suppress_health_check": list(HealthCheck),
+    }
+    chosen = settings(max_examples=runs, stateful_step_count=steps, **{**usual, **options})
     factory: Any = partial(StoreMachine, opener, namespace)
     run_state_machine_as_test(factory, settings=chosen)
