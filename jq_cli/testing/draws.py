@@ -40,9 +40,8 @@ keys = st.sampled_from([
     {"dedup_key": KEY, "dedup_ttl": 0.005, "idempotency_key": KEY, "idempotency_ttl": 0.005},
 ])  # fmt: skip
 options = st.sampled_from([
-    {}, {}, {"delivery": "at_most_once"}, {"delivery": "at_most_once"}, {"delivery": "at_most_once"},
-    {"max_retries": 0}, {"max_losses": 0},
-    {"backoff": Backoff(0.0)}, {"retention": 0.0}, {"retention": 0.06},
+    {}, {}, {"delivery": "at_most_once"}, {"delivery": "at_most_once"}, {"delivery": "at_most_once"}, {"max_retries": 0},
+    {"max_losses": 0}, {"backoff": Backoff(0.0)}, {"retention": 0.0}, {"retention": 0.06},
     {"headers": {"a": "b"}, "timeout": 1.5, "max_retries": 9, "max_losses": 9},
 ])  # fmt: skip
 drafts = st.fixed_dictionaries({
