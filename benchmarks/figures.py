@@ -53,7 +53,9 @@ class Bench:
         """A file of so many jobs."""
         path = self.folder / f"jobs-{count}.ndjson"
         if not path.exists():
-            path.write_text(f'{{"payload":{PAYLOAD}}}\n' * count)
+            # Line by line: a large text here would count as the peak memory of the processes forked from this one.
+            with path.open("w") as file:
+                file.writelines(f'{{"payload":{PAYLOAD}}}\n' for _ in range(count))
         return str(path)
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
