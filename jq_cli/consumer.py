@@ -68,6 +68,8 @@ class Consumer:
         self.lease = lease
         self._keeping = keeping
         self._rand = rand
+        self.notice: Callable[[str], None] = lambda _text: None
+        """Told, for people, what a claimed job was refused for that its store cannot show."""
         self._now = 0
         self._read_at = 0.0
         self._note: bytes | None = None
@@ -120,6 +122,11 @@ class Consumer:
         refused = {j.id: c for j in jobs if (c := lifecycle.refusal(j, now=now, keeping=self._keeping(j.queue)))}
         if refused:
             self.write(list(refused.values()))
+            for job in jobs:
+                if job.format > FORMAT:
+                    self.notice(
+                        f"job {job.id} on {job.queue} was written by a newer version; left to newer workers for 30s"
+                    )
         return [job for job in jobs if job.id not in refused] if refused else list(jobs)
 
     # --- maintenance ---

@@ -84,7 +84,7 @@ class Worker:
         self.options = options
         self.tally = Tally()
         self._handlers = handlers
-        self._say = say
+        self._say = consumer.notice = say
         self._watch_tally = watch_tally
         self._selector = selectors.DefaultSelector()
         self._signals = Signals([signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGTSTP])

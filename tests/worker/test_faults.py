@@ -12,8 +12,11 @@ from jq_cli.backends.base import Claim, Setting, Turned
 from jq_cli.backends.memory import MemoryBackend
 from jq_cli.change import Change
 from jq_cli.consumer import Consumer
+from jq_cli.draft import Draft
 from jq_cli.errors import BackendUnreachable
 from jq_cli.handlers.spec import HandlerSpec
+from jq_cli.ids import new_id
+from jq_cli.job import FORMAT, Job
 from tests.worker.bench import Bench, alive, call, eventually
 
 
@@ -305,3 +308,11 @@ def test_progress_is_visible_while_the_job_runs(bench: Bench) -> None:
     during(bench, lambda: bench.backend.outputs("q", [id])[0], bench.go)
     assert bench.work(call("shows_progress"), lease=600) == 0
     assert (bench.output(id).progress, bench.output(id).message) == (40, "almost")
+
+
+def test_a_job_of_a_newer_version_is_left_to_newer_workers_with_a_warning(bench: Bench) -> None:
+    id = new_id()
+    bench.backend.insert([Draft(Job(id=id, queue="q", payload=b"1", format=FORMAT + 1, raw=b"{}"))])
+    during(bench, lambda: any("newer version" in text for text in bench.said), send(signal.SIGTERM))
+    assert bench.work(call("double"), until_empty=False) == 143
+    assert (bench.job(id).state, bench.job(id).failures) == ("scheduled", 0)
