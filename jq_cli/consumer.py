@@ -13,7 +13,7 @@ from jq_cli import lifecycle
 from jq_cli.backends.base import Backend, Claim, Hold
 from jq_cli.change import Change, Verdict
 from jq_cli.ids import nonce
-from jq_cli.job import Job, lease_of
+from jq_cli.job import FORMAT, Job, lease_of
 from jq_cli.lifecycle import Keeping, Outcome
 
 WORKER_NOTE = "worker:"
