@@ -19,8 +19,13 @@ Command = Sequence[Word]
 
 
 def pack(command: Command) -> bytes:
-    """The bytes of a command."""
-    packed: bytes = hiredis.pack_command(tuple(command))  # type: ignore[arg-type]  # its stub allows one word only
+    """The bytes of a command.
+
+    Numbers become text here. hiredis would ask the interpreter for their text, which may raise KeyboardInterrupt there
+    and then, and hiredis does not look: a Ctrl-C at that moment crashed the process or was forgotten.
+    """
+    words = tuple([word if isinstance(word, str | bytes) else repr(word) for word in command])
+    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # its stub allows one word only
     return packed
 
 
