@@ -1,6 +1,7 @@
 """Fixtures for all tests. Every test gets a fresh namespace or file, so that nobody flushes and xdist works: each of its
 workers starts one server of its own."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
