@@ -10,6 +10,9 @@ import pytest
 
 from tests.servers import FakeRedis, RedisServer
 
+# A shell starts background jobs with SIGINT ignored, and every program they start inherits that: here Ctrl-C is tested.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
