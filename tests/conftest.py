@@ -1,7 +1,6 @@
 """Fixtures for all tests. Every test gets a fresh namespace or file, so that nobody flushes and xdist works: each of its
 workers starts one server of its own."""
 
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -9,9 +8,6 @@ from uuid import uuid4
 import pytest
 
 from tests.servers import FakeRedis, RedisServer
-
-# A shell starts background jobs with SIGINT ignored, and every program they start inherits that: here Ctrl-C is tested.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,7 @@ class Program:
     def start(self, *args: str, **options: Any) -> subprocess.Popen[bytes]:
         """Start it with pipes and leave it running."""
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-        return subprocess.Popen([self.path, *args], env=self.env, cwd=self.home, **pipes)
+        return subprocess.Popen([self.path, *args], env=self.env, cwd=self.home, preexec_fn=_hear_ctrl_c, **pipes)
 
     def on_terminal(
         self,
@@ -83,7 +83,7 @@ class Program:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         process = subprocess.Popen(
             [self.path, *args], stdin=slave, stdout=slave, stderr=slave, env=self.env | (env or {}), cwd=self.home,
-            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,
+            start_new_session=True, preexec_fn=_take_terminal,
         )  # fmt: skip
         os.close(slave)
         seen = b""
@@ -106,6 +106,16 @@ class Program:
                 interrupt_after = None
         os.close(master)
         return Result(process.wait(DEADLINE), seen)
+
+
+def _hear_ctrl_c() -> None:
+    # What starts the tests may ignore SIGINT, as shells have background jobs do; programs inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _take_terminal() -> None:
+    _hear_ctrl_c()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def until(condition: Any, what: str) -> Any:
