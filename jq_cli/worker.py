@@ -230,8 +230,8 @@ class Worker:
     def _beat(self) -> None:
         sent_at = boot_time()
         jobs = list(self._pool.held().values())
-        live, self._pool.live = self._pool.live, {}
-        holds = self.consumer.extend(jobs, live) if jobs else []
+        holds = self.consumer.extend(jobs, self._pool.live) if jobs else []
+        self._pool.live.clear()  # only now: without an answer it is shown with the next beat
         self._register()
         self._lifeline.renewed(sent_at)
         for job, hold in zip(jobs, holds, strict=True):

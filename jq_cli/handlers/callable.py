@@ -61,9 +61,8 @@ class RunningJob:
 class CallableHandler:
     """Calls one function. `is_async` tells the child to await it on its event loop instead of calling `run`."""
 
-    def __init__(self, function: Callable[..., Any], name: str) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
-        self._name = name
         self._wants_job = _takes_two(function)
         self.is_async = inspect.iscoroutinefunction(function)
 
@@ -142,4 +141,4 @@ def make_callable(spec: HandlerSpec, options: HandlerOptions) -> CallableHandler
         raise UsageError(f"cannot load {spec.target!r}: {type(error).__name__}: {error}") from error
     if not callable(function):
         raise UsageError(f"{spec.target!r} is a {type(function).__name__}, not callable")
-    return CallableHandler(function, spec.target)
+    return CallableHandler(function)

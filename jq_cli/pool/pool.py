@@ -86,6 +86,7 @@ class Pool:
         self._waiting: deque[Job] = deque()
         self._average = AHEAD
         self._crew = self._start_crew()
+        self._old_crews: list[Crew] = []
         self._respawn()
 
     # --- jobs in, jobs out ---
@@ -147,20 +148,23 @@ class Pool:
         self._waiting.clear()
         for child in self._children:
             child.stops |= dict.fromkeys(child.tasks, (why, 0.0))
-        self._disband(self._crew)
+        for crew in [*self._old_crews, self._crew]:
+            self._disband(crew)
         self._crew = self._start_crew()
         self._respawn()
 
     def reload(self) -> None:
         """Load the handlers afresh. Running jobs end first: each child is replaced when it has nothing left to do."""
-        self._crew = self._start_crew()
+        crew = self._start_crew()
+        self._old_crews.append(self._crew)
+        self._crew = crew
         for child in self._children:
             child.retiring = True
         self._retire()
 
     def close(self) -> None:
         """Kill what is left and wait for its end."""
-        for crew in {child.crew for child in self._children if child.crew} | {self._crew}:
+        for crew in [*self._old_crews, self._crew]:
             self._disband(crew)
 
     # --- time ---
@@ -192,6 +196,7 @@ class Pool:
         if self.idle():
             self._recall_stuck()
         self._retire()
+        self._end_old_crews()
         self._respawn()
         self._dispatch()
 
@@ -386,8 +391,15 @@ class Pool:
         self._respawn()
         self._dispatch()
 
+    def _end_old_crews(self) -> None:
+        """End the keepers that a reload replaced, once their last child is gone."""
+        for crew in [crew for crew in self._old_crews if all(child.crew is not crew for child in self._children)]:
+            self._disband(crew)
+
     def _disband(self, crew: Crew) -> None:
         """End a keeper and with it its children."""
+        if crew in self._old_crews:
+            self._old_crews.remove(crew)
         self._selector.unregister(crew)
         crew.end()
         for child in self._children:

@@ -31,6 +31,7 @@ class Bench:
         self.backend = backend
         self.traces_file = traces
         self.said: list[str] = []
+        self.trouble: list[BaseException] = []
         os.environ["TRACES"] = str(traces)
 
     def put(self, *payloads: Any, **fields: Any) -> list[str]:

@@ -1,5 +1,6 @@
 """A bench with a memory backend: the pool needs no more, because only the parent talks to the store."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,5 +10,8 @@ from tests.worker.bench import Bench
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(MemoryBackend(), tmp_path / "traces")
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(MemoryBackend(), tmp_path / "traces")
+    yield bench
+    for error in bench.trouble:
+        raise error

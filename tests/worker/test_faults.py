@@ -17,6 +17,7 @@ from jq_cli.errors import BackendUnreachable
 from jq_cli.handlers.spec import HandlerSpec
 from jq_cli.ids import new_id
 from jq_cli.job import FORMAT, Job
+from tests.e2e.program import children_of
 from tests.worker.bench import Bench, alive, call, eventually
 
 
@@ -24,8 +25,12 @@ def during(bench: Bench, check: Callable[[], Any], act: Callable[[], Any]) -> th
     """Do something as soon as something is so, while the worker runs in the main thread."""
 
     def run() -> None:
-        eventually(check, "the moment to act")
-        act()
+        try:
+            eventually(check, "the moment to act")
+            act()
+        except BaseException as error:
+            bench.trouble.append(error)  # the fixture raises it
+            send(signal.SIGTERM)()
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
@@ -192,11 +197,13 @@ def test_sighup_loads_the_handlers_afresh(bench: Bench, tmp_path: Any, monkeypat
     later: list[str] = []
 
     def change() -> None:
+        keepers = len(children_of(os.getpid()))
         module.write_text("def run(payload): return 'new handler'\n")
         send(signal.SIGHUP)()
         eventually(lambda: any("afresh" in text for text in bench.said), "it was heard")
         later.extend(bench.put("y"))
         eventually(lambda: bench.job(later[0]).state == "succeeded", "the job after the reload")
+        eventually(lambda: len(children_of(os.getpid())) == keepers, "the old keeper is gone")
         send(signal.SIGTERM)()
 
     during(bench, lambda: bench.job(first).state == "succeeded", change)
