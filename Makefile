@@ -25,10 +25,10 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/figures.py $(ARGS)
 
 completions: $(VENV)/.core
-	$(BIN)/python -m jq_cli.completion completions
+	$(BIN)/python -m jq_cli.cli.completion completions
 
 docs: $(VENV)/.core
-	$(BIN)/python -m jq_cli.reference docs/commands.md
+	$(BIN)/python -m jq_cli.cli.reference docs/commands.md
 
 clean:
 	rm -rf $(VENV) demo-run .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from jq_cli import lifecycle
 from jq_cli.backends.base import Claim
-from jq_cli.backends.sqlite import open_sqlite
+from jq_cli.backends.sqlite.backend import open_sqlite
 from jq_cli.draft import make_draft
 from jq_cli.ids import new_id, nonce
 from jq_cli.job import Job

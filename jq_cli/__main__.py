@@ -11,7 +11,7 @@ def main() -> None:
     try:
         # Starting is most of what a short command does: looking for garbage among modules is a tenth of it.
         gc.disable()
-        from jq_cli.cli import run
+        from jq_cli.cli.root import run
 
         gc.freeze()
         gc.enable()

@@ -8,11 +8,11 @@ from typing import Self, TypeVar
 
 from jq_cli.backends.base import Backend, Controls, Inserted, QueueCounts
 from jq_cli.change import Change, Verdict
+from jq_cli.config.settings import Settings
 from jq_cli.draft import Draft, check_name
 from jq_cli.errors import BackendUnreachable, NotFound
 from jq_cli.ids import is_ulid
 from jq_cli.job import Job, State
-from jq_cli.settings import Settings
 
 Answer = TypeVar("Answer")
 

@@ -23,9 +23,9 @@ from jq_cli.errors import BackendError
 from jq_cli.handlers.spec import HandlerSpec
 from jq_cli.job import Job, gist
 from jq_cli.lifecycle import Outcome
-from jq_cli.lifeline import Lifeline, boot_time
 from jq_cli.pool.pool import Ended, Pool, PoolOptions
-from jq_cli.signals import Signals
+from jq_cli.process.lifeline import Lifeline, boot_time
+from jq_cli.process.signals import Signals
 
 TICK = 1.0
 POLL = 1.0

@@ -171,7 +171,7 @@ class FakeRedis:
 
     def _preload(self) -> None:
         # It takes no flags line, and hangs up after each error answer, NOSCRIPT too.
-        from jq_cli.backends.redis_scripts import PARTS, script
+        from jq_cli.backends.redis.scripts import PARTS, script
 
         for name in PARTS:
             flagged = script(name)

@@ -12,11 +12,11 @@ from jq_cli.errors import UnknownBackend
 GROUP = "jq_cli.backends"
 
 BUILT_IN = {
-    "memory": "jq_cli.backends.memory:open_memory",
-    "sqlite": "jq_cli.backends.sqlite:open_sqlite",
-    "redis": "jq_cli.backends.redis:open_redis",
-    "rediss": "jq_cli.backends.redis:open_redis",
-    "unix": "jq_cli.backends.redis:open_redis",
+    "memory": "jq_cli.backends.memory.backend:open_memory",
+    "sqlite": "jq_cli.backends.sqlite.backend:open_sqlite",
+    "redis": "jq_cli.backends.redis.backend:open_redis",
+    "rediss": "jq_cli.backends.redis.backend:open_redis",
+    "unix": "jq_cli.backends.redis.backend:open_redis",
 }
 """URL scheme to the function that opens it: `open_x(url, *, namespace, clock, **options) -> Backend`."""
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from jq_cli import options
 from jq_cli.backends.registry import DEFAULT_URLS, known, scheme_of
-from jq_cli.listing_options import listing_options
-from jq_cli.options import pass_session
-from jq_cli.output import Answer, Form, Listing, show
-from jq_cli.records import Record
-from jq_cli.session import Session
-from jq_cli.settings import Settings
+from jq_cli.cli import options
+from jq_cli.cli.listing_options import listing_options
+from jq_cli.cli.options import pass_session
+from jq_cli.cli.session import Session
+from jq_cli.config.settings import Settings
 from jq_cli.store_url import mask_url
+from jq_cli.view.output import Answer, Form, Listing, show
+from jq_cli.view.records import Record
 
 FIELDS = ("name", "url", "source", "in_use")
 LISTING = Listing(fields=FIELDS, columns=FIELDS, id="name", whole=frozenset({"name"}))

@@ -1,6 +1,6 @@
 """`jq config`: what is configured, and whether it may be."""
 
-from jq_cli.lazy_group import Entry, LazyGroup
+from jq_cli.cli.lazy_group import Entry, LazyGroup
 
 COMMANDS: dict[str, Entry] = {
     "show": ("jq_cli.commands.config_show", "Show every setting and where it comes from."),

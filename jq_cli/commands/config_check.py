@@ -1,10 +1,10 @@
 """`jq config check`: everything that is wrong with the configuration, at once."""
 
-from jq_cli import options
 from jq_cli.backends.registry import known, scheme_of
+from jq_cli.cli import options
+from jq_cli.cli.options import pass_session
+from jq_cli.cli.session import Session, say
 from jq_cli.errors import ConfigError
-from jq_cli.options import pass_session
-from jq_cli.session import Session, say
 
 
 @options.command(

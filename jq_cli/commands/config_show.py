@@ -5,17 +5,17 @@ from typing import Any
 
 import msgspec
 
-from jq_cli import options
-from jq_cli.config_kinds import format_size
+from jq_cli.cli import options
+from jq_cli.cli.listing_options import listing_options
+from jq_cli.cli.options import pass_session
+from jq_cli.cli.session import Session
+from jq_cli.config.kinds import format_size
+from jq_cli.config.settings import Keys, Settings
 from jq_cli.durations import format_duration
 from jq_cli.handlers.spec import HandlerSpec
-from jq_cli.listing_options import listing_options
-from jq_cli.options import pass_session
-from jq_cli.output import DURATIONS, Answer, Form, Listing, show
-from jq_cli.records import Record
-from jq_cli.session import Session
-from jq_cli.settings import Keys, Settings
 from jq_cli.store_url import mask_option, mask_url
+from jq_cli.view.output import DURATIONS, Answer, Form, Listing, show
+from jq_cli.view.records import Record
 
 FIELDS = ("key", "value", "source")
 LISTING = Listing(fields=FIELDS, columns=FIELDS, id="key", whole=frozenset({"key"}))

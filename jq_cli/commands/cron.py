@@ -2,7 +2,7 @@
 
 import click
 
-from jq_cli import options
+from jq_cli.cli import options
 from jq_cli.errors import UsageError
 
 

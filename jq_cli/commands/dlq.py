@@ -1,6 +1,6 @@
 """`jq dlq`: the dead letter queues."""
 
-from jq_cli.lazy_group import Entry, LazyGroup
+from jq_cli.cli.lazy_group import Entry, LazyGroup
 
 COMMANDS: dict[str, Entry] = {
     "ls": ("jq_cli.commands.dlq_ls", "List the dead jobs of queues."),

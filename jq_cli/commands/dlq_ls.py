@@ -2,12 +2,12 @@
 
 import click
 
-from jq_cli import options, suggestions
-from jq_cli.list_jobs import DEAD_COLUMNS, list_jobs
-from jq_cli.listing_options import LIMIT, listing_options
-from jq_cli.options import pass_session
-from jq_cli.output import Form
-from jq_cli.session import Session
+from jq_cli.cli import options, suggestions
+from jq_cli.cli.listing_options import LIMIT, listing_options
+from jq_cli.cli.options import pass_session
+from jq_cli.cli.session import Session
+from jq_cli.view.list_jobs import DEAD_COLUMNS, list_jobs
+from jq_cli.view.output import Form
 
 
 @options.command("ls", "List the dead jobs of queues, the one that died first at the top.")

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from jq_cli import options
-from jq_cli.bulk_options import Action, bulk_options, run_action
 from jq_cli.change import Change
+from jq_cli.cli import options
+from jq_cli.cli.bulk_options import Action, bulk_options, run_action
+from jq_cli.cli.options import pass_session
+from jq_cli.cli.session import Session
 from jq_cli.errors import Conflict
 from jq_cli.job import Job
 from jq_cli.lifecycle import remove
-from jq_cli.options import pass_session
-from jq_cli.session import Session
 
 HELP = """Remove dead jobs for good.
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from jq_cli import options
-from jq_cli.bulk_options import Action, bulk_options, run_action
+from jq_cli.cli import options
+from jq_cli.cli.bulk_options import Action, bulk_options, run_action
+from jq_cli.cli.options import pass_session
+from jq_cli.cli.session import Session
 from jq_cli.lifecycle import requeue
-from jq_cli.options import pass_session
-from jq_cli.session import Session
 
 REQUEUE = Action(verb="requeue", done="requeued", state="dead", make=requeue, asks=True)
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import click
 
-from jq_cli import options, suggestions
-from jq_cli.options import pass_session
-from jq_cli.session import Session
-from jq_cli.show_jobs import show_jobs, show_options
-from jq_cli.targets import ids_from
+from jq_cli.cli import options, suggestions
+from jq_cli.cli.options import pass_session
+from jq_cli.cli.session import Session
+from jq_cli.cli.targets import ids_from
+from jq_cli.view.show_jobs import show_jobs, show_options
 
 
 @options.command("show", "Show everything about dead jobs of a queue; - reads ids from stdin.")

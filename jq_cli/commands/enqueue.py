@@ -7,14 +7,14 @@ from typing import Any
 import click
 import msgspec
 
-from jq_cli import options, suggestions
 from jq_cli.backends.base import Inserted
+from jq_cli.cli import options, suggestions
+from jq_cli.cli.options import pass_session
+from jq_cli.cli.session import Session, say
 from jq_cli.draft import Line, parse_payload
-from jq_cli.drafting import Drafter, delayed_until, parse_backoff
 from jq_cli.durations import parse_moment
 from jq_cli.errors import Conflict, IdempotencyMismatch, InvalidField, UsageError
-from jq_cli.options import pass_session
-from jq_cli.session import Session, say
+from jq_cli.intake.drafting import Drafter, delayed_until, parse_backoff
 
 HELP = """Put one job on a queue and print its id; or many from NDJSON and print how many.
 
@@ -67,7 +67,7 @@ def command(session: Session, /, queue: str | None, payload: str | None, source:
         _refuse(given, _ONE_JOB, "is for one job; write it into the lines")
         if payload is not None:
             raise UsageError("--from takes the place of the payload; give one of the two")
-        from jq_cli.enqueue_lines import enqueue_lines
+        from jq_cli.intake.enqueue_lines import enqueue_lines
 
         enqueue_lines(session, queue, source, _shared(given), at=_absolute(given), **_many_options(given))
 

@@ -3,16 +3,16 @@
 import click
 from msgspec.structs import replace
 
-from jq_cli import options, suggestions
 from jq_cli.backends.base import QueueCounts
+from jq_cli.cli import options, suggestions
+from jq_cli.cli.listing_options import listing_options
+from jq_cli.cli.options import pass_session
+from jq_cli.cli.session import Session
+from jq_cli.cli.targets import Targets
 from jq_cli.errors import NotFound
 from jq_cli.job import STATES
-from jq_cli.listing_options import listing_options
-from jq_cli.options import pass_session
-from jq_cli.output import Answer, Form, Listing, show
-from jq_cli.records import Record
-from jq_cli.session import Session
-from jq_cli.targets import Targets
+from jq_cli.view.output import Answer, Form, Listing, show
+from jq_cli.view.records import Record
 
 FIELDS = ("queue", "state", "jobs")
 LISTING = Listing(fields=FIELDS, columns=FIELDS, id="queue")

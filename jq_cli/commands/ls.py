@@ -2,14 +2,14 @@
 
 import click
 
-from jq_cli import options, suggestions
+from jq_cli.cli import options, suggestions
+from jq_cli.cli.listing_options import LIMIT, listing_options
+from jq_cli.cli.options import pass_session
+from jq_cli.cli.session import Session
 from jq_cli.errors import UsageError
 from jq_cli.job import STATES, State
-from jq_cli.list_jobs import COLUMNS, list_jobs
-from jq_cli.listing_options import LIMIT, listing_options
-from jq_cli.options import pass_session
-from jq_cli.output import Form
-from jq_cli.session import Session
+from jq_cli.view.list_jobs import COLUMNS, list_jobs
+from jq_cli.view.output import Form
 
 ORDER: tuple[State, ...] = ("running", "ready", "scheduled", "dead", "cancelled", "succeeded")
 """States of one listing: first what moves."""

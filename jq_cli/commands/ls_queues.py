@@ -1,11 +1,11 @@
 """`jq ls-queues`: every queue, configured or ever used, with its counts."""
 
-from jq_cli import options
-from jq_cli.listing_options import listing_options
-from jq_cli.options import pass_session
-from jq_cli.output import Answer, Form, Listing, show
-from jq_cli.records import MORE_QUEUE_FIELDS, QUEUE_FIELDS, queue_record
-from jq_cli.session import Session
+from jq_cli.cli import options
+from jq_cli.cli.listing_options import listing_options
+from jq_cli.cli.options import pass_session
+from jq_cli.cli.session import Session
+from jq_cli.view.output import Answer, Form, Listing, show
+from jq_cli.view.records import MORE_QUEUE_FIELDS, QUEUE_FIELDS, queue_record
 
 LISTING = Listing(fields=QUEUE_FIELDS, columns=QUEUE_FIELDS, id="queue", more=MORE_QUEUE_FIELDS)
 

@@ -5,14 +5,14 @@ import socket
 
 import click
 
-from jq_cli import options, suggestions
 from jq_cli.backends.base import Setting
+from jq_cli.cli import options, suggestions
+from jq_cli.cli.options import pass_session
+from jq_cli.cli.session import Session, say
+from jq_cli.cli.targets import Targets
 from jq_cli.client import Client
 from jq_cli.durations import format_moment, parse_duration, parse_moment
 from jq_cli.errors import InvalidField, NotFound
-from jq_cli.options import pass_session
-from jq_cli.session import Session, say
-from jq_cli.targets import Targets
 
 HELP = """Stop handing out the jobs of queues. Running jobs go on; enqueuing goes on. After this command has ended no worker
 gets a job from them until `jq resume`, or the moment given with --until."""

@@ -2,12 +2,12 @@
 
 import click
 
-from jq_cli import options, suggestions
 from jq_cli.backends.base import Setting
+from jq_cli.cli import options, suggestions
+from jq_cli.cli.options import pass_session
+from jq_cli.cli.session import Session, say
+from jq_cli.cli.targets import Targets
 from jq_cli.errors import NotFound
-from jq_cli.options import pass_session
-from jq_cli.session import Session, say
-from jq_cli.targets import Targets
 
 
 @options.command("resume", "Hand out the jobs of paused queues again.")

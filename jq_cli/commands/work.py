@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from jq_cli.backends.base import Backend
+from jq_cli.cli.options import Command, pass_session
+from jq_cli.cli.session import Session, say
 from jq_cli.client import Client
 from jq_cli.errors import UsageError
 from jq_cli.handlers.spec import HandlerSpec
-from jq_cli.options import Command, pass_session
-from jq_cli.session import Session, say
 
 QUEUE_OF_FILES = "default"
 """Where `--from` puts jobs when the command names no queue."""
@@ -114,9 +114,9 @@ def _chosen(given: dict[str, Any]) -> HandlerSpec | None:
 
 def _work(session: Session, queues: tuple[str, ...], handlers: dict[str, HandlerSpec], given: dict[str, Any]) -> int:
     from jq_cli.consumer import Consumer
-    from jq_cli.environment import handler_environment
     from jq_cli.handlers.spec import check
-    from jq_cli.progress_line import ProgressLine
+    from jq_cli.process.environment import handler_environment
+    from jq_cli.view.progress_line import ProgressLine
     from jq_cli.worker import Worker
 
     settings = session.settings
@@ -146,7 +146,7 @@ def _work(session: Session, queues: tuple[str, ...], handlers: dict[str, Handler
 
 
 def _enqueue(session: Session, backend: Backend, queues: tuple[str, ...], source: str) -> None:
-    from jq_cli.enqueue_lines import take_lines
+    from jq_cli.intake.enqueue_lines import take_lines
 
     if len(queues) > 1:
         raise UsageError("--from puts jobs on one queue; name one, not several")
@@ -183,7 +183,7 @@ def _seconds(given: dict[str, Any], name: str, default: float) -> float:
 
 
 def _size(text: str | None) -> int:
-    from jq_cli.config_kinds import size
+    from jq_cli.config.kinds import size
 
     if text is None:
         return 0

@@ -2,14 +2,14 @@
 
 import msgspec
 
-from jq_cli import options
+from jq_cli.cli import options
+from jq_cli.cli.listing_options import listing_options
+from jq_cli.cli.options import pass_session
+from jq_cli.cli.session import Session
 from jq_cli.consumer import Registration
-from jq_cli.listing_options import listing_options
-from jq_cli.options import pass_session
-from jq_cli.output import Answer, Form, Listing, show
-from jq_cli.records import Record
 from jq_cli.roster import registered
-from jq_cli.session import Session
+from jq_cli.view.output import Answer, Form, Listing, show
+from jq_cli.view.records import Record
 
 FIELDS = ("id", "state", "queues", "processes", "running", "done", "started_at", "seen_at", "host", "pid")
 LISTING = Listing(fields=FIELDS, columns=FIELDS[:8], id="id")

@@ -15,9 +15,9 @@ from functools import partial
 
 import msgspec
 
-from jq_cli import kin
 from jq_cli.errors import UsageError
 from jq_cli.handlers.spec import Context, HandlerOptions, HandlerSpec
+from jq_cli.process import kin
 from jq_cli.task import MAX_RESULT, Done, SideRecord, Task
 
 KEPT = 64 * 1024

@@ -3,8 +3,8 @@
 import sys
 
 from jq_cli.handlers.spec import Context, HandlerOptions, HandlerSpec
-from jq_cli.safe_text import safe_text
 from jq_cli.task import Done, Task
+from jq_cli.view.safe_text import safe_text
 
 
 class EchoHandler:

@@ -18,11 +18,11 @@ from select import select
 
 import msgspec
 
-from jq_cli import kin
 from jq_cli.errors import JqError
 from jq_cli.handlers.spec import Handler, load
 from jq_cli.pool.orders import Notice, Order
 from jq_cli.pool.slots import Slots
+from jq_cli.process import kin
 
 
 class Keeper:

@@ -6,7 +6,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from jq_cli.backends.base import Backend, Claim
-from jq_cli.backends.memory import MemoryBackend
+from jq_cli.backends.memory.backend import MemoryBackend
 from jq_cli.change import DEDUP, Change, Verdict
 from jq_cli.draft import Draft
 from jq_cli.job import STATES, Job, State, lease_of

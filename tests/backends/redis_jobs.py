@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from jq_cli import lifecycle
 from jq_cli.backends.base import Claim, Inserted
-from jq_cli.backends.redis import RedisBackend
+from jq_cli.backends.redis.backend import RedisBackend
 from jq_cli.backends.registry import open_backend
 from jq_cli.change import Change, Verdict
 from jq_cli.draft import Draft, make_draft

@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from jq_cli import lifecycle
 from jq_cli.backends.base import Backend, Claim
-from jq_cli.backends.sqlite_space import COUNTERS
+from jq_cli.backends.sqlite.space import COUNTERS
 from jq_cli.change import Verdict
 from jq_cli.draft import Draft, make_draft
 from jq_cli.ids import new_id, nonce

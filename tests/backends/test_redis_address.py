@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jq_cli.backends.redis_address import Address, parse_address
+from jq_cli.backends.redis.address import Address, parse_address
 from jq_cli.errors import BackendUnreachable, UsageError
 from tests.backends.redis_jobs import add, opened
 from tests.backends.redis_proxy import Proxy

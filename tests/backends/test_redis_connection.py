@@ -2,7 +2,7 @@
 
 import pytest
 
-from jq_cli.backends.redis_connection import pack
+from jq_cli.backends.redis.connection import pack
 
 
 class Interrupted(int):

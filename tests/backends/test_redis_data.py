@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from jq_cli.backends.base import Setting
-from jq_cli.backends.redis import RedisBackend
-from jq_cli.backends.redis_keys import PARTS
+from jq_cli.backends.redis.backend import RedisBackend
+from jq_cli.backends.redis.keys import PARTS
 from jq_cli.consumer import Consumer
 from jq_cli.ids import new_id
 from jq_cli.job import FORMAT, Job, lease_of

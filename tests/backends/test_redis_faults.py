@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from jq_cli.backends.base import Setting
-from jq_cli.backends.redis import RedisBackend
+from jq_cli.backends.redis.backend import RedisBackend
 from jq_cli.consumer import Consumer
 from jq_cli.errors import BackendFull, BackendUnreachable, NotAuthorised
 from jq_cli.job import lease_of

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from jq_cli.backends.base import Watch
-from jq_cli.backends.redis import RedisBackend
+from jq_cli.backends.redis.backend import RedisBackend
 from jq_cli.errors import BackendUnreachable
 from tests.backends.redis_jobs import add, eventually, opened, settle, take
 from tests.servers import DEADLINE, RedisServer

@@ -12,8 +12,8 @@ from threading import Thread
 import pytest
 
 from jq_cli.backends.base import Backend, Setting
-from jq_cli.backends.sqlite import SqliteBackend, open_sqlite
-from jq_cli.backends.sqlite_lock import Turnstile
+from jq_cli.backends.sqlite.backend import SqliteBackend, open_sqlite
+from jq_cli.backends.sqlite.lock import Turnstile
 from jq_cli.errors import BackendError, BackendFull, BackendUnreachable, JqError
 from jq_cli.job import STATES
 from tests.backends.sqlite_jobs import check_file, child, claim, code_of, draft, path_of, succeed

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from jq_cli.backends import sqlite_file
 from jq_cli.backends.registry import open_backend
-from jq_cli.backends.sqlite import open_sqlite
+from jq_cli.backends.sqlite import file as sqlite_file
+from jq_cli.backends.sqlite.backend import open_sqlite
 from jq_cli.errors import BackendError, InvalidField, NotAuthorised, UsageError
 from tests.backends.sqlite_jobs import child, code_of, draft
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jq_cli.backends.sqlite import open_sqlite
+from jq_cli.backends.sqlite.backend import open_sqlite
 from tests.backends.sqlite_jobs import check_file, child, claim, code_of, draft, path_of, succeed
 
 PATIENCE = 30.0

@@ -7,10 +7,12 @@ import pytest
 from msgspec.structs import replace
 
 from jq_cli import lifecycle
-from jq_cli.backends import sqlite_changes, sqlite_claims, sqlite_keys
 from jq_cli.backends.base import Claim, Setting
-from jq_cli.backends.sqlite import SqliteBackend, open_sqlite
-from jq_cli.backends.sqlite_rows import INLINE
+from jq_cli.backends.sqlite import changes as sqlite_changes
+from jq_cli.backends.sqlite import claims as sqlite_claims
+from jq_cli.backends.sqlite import keys as sqlite_keys
+from jq_cli.backends.sqlite.backend import SqliteBackend, open_sqlite
+from jq_cli.backends.sqlite.rows import INLINE
 from jq_cli.errors import InvalidField
 from jq_cli.ids import nonce
 from jq_cli.job import NO_RESULT, Job, lease_of

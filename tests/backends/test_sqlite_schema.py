@@ -7,10 +7,10 @@ import pytest
 from msgspec import Raw
 
 from jq_cli import lifecycle
-from jq_cli.backends import sqlite_database
 from jq_cli.backends.base import Claim, Setting
-from jq_cli.backends.sqlite import SqliteBackend, open_sqlite
-from jq_cli.backends.sqlite_database import APPLICATION, VERSION, migration
+from jq_cli.backends.sqlite import database as sqlite_database
+from jq_cli.backends.sqlite.backend import SqliteBackend, open_sqlite
+from jq_cli.backends.sqlite.database import APPLICATION, VERSION, migration
 from jq_cli.errors import BackendError
 from jq_cli.ids import nonce
 from jq_cli.job import STATES, lease_of

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from jq_cli.backends import sqlite_watch
-from jq_cli.backends.sqlite import open_sqlite
-from jq_cli.backends.sqlite_watch import PipeWatch, folder_of, ring
+from jq_cli.backends.sqlite import watch as sqlite_watch
+from jq_cli.backends.sqlite.backend import open_sqlite
+from jq_cli.backends.sqlite.watch import PipeWatch, folder_of, ring
 from tests.backends.sqlite_jobs import child, claim, code_of, draft, path_of, succeed
 
 

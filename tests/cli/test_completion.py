@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jq_cli.completion import scripts
+from jq_cli.cli.completion import scripts
 from tests.cli.program import SCRIPTS, Program
 from tests.cli.stored import dead, put
 

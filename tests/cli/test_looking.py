@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from jq_cli.records import JOB_FIELDS
+from jq_cli.view.records import JOB_FIELDS
 from tests.cli.program import Program, until
 from tests.cli.stored import dead, put, running, succeeded
 

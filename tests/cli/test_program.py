@@ -203,7 +203,7 @@ def test_enqueue_on_sqlite_loads_nothing_it_does_not_need(jq: Program) -> None:
     assert not modules & HEAVY
     commands = {name for name in modules if name.startswith("jq_cli.commands.")}
     assert commands == {"jq_cli.commands.enqueue"}
-    assert not {name for name in modules if name.startswith("jq_cli.backends.redis")}
+    assert not {name for name in modules if name.startswith("jq_cli.backends.redis.backend")}
 
 
 def test_looking_on_sqlite_in_a_pipe_loads_nothing_it_does_not_need(jq: Program) -> None:

@@ -1,8 +1,8 @@
 """How a stored body is overwritten in each of our backends."""
 
-from jq_cli.backends.memory import MemoryBackend
-from jq_cli.backends.redis import RedisBackend
-from jq_cli.backends.sqlite import SqliteBackend
+from jq_cli.backends.memory.backend import MemoryBackend
+from jq_cli.backends.redis.backend import RedisBackend
+from jq_cli.backends.sqlite.backend import SqliteBackend
 from jq_cli.job import HEAD, decode
 
 

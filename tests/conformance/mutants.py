@@ -2,7 +2,7 @@
 
 from tests.conformance.planting import Mutant
 
-BACKEND, QUEUE = "memory.py", "memory_queue.py"
+BACKEND, QUEUE = "backend.py", "queue.py"
 
 
 def _bug(name: str, *edits: tuple[str, str, str], machine: bool = True) -> Mutant:

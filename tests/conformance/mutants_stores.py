@@ -13,28 +13,28 @@ def _redis(name: str, tests: str, *edits: tuple[str, str, str]) -> Mutant:
 
 SQLITE = [
     _sqlite("a settle does not compare the token", "stale_worker", (
-        "sqlite_changes.py", "AND token = ? AND coalesce", "AND token > substr(?, 1, 0) AND coalesce")),
+        "changes.py", "AND token = ? AND coalesce", "AND token > substr(?, 1, 0) AND coalesce")),
     _sqlite("a running job keeps the wake-up it had when it waited", "does_not_expire_while_it_runs", (
-        "sqlite_claims.py", "wake_at = NULL, generation", "generation")),
+        "claims.py", "wake_at = NULL, generation", "generation")),
     _sqlite("a delay ends a millisecond late", "moment_its_delay_ends", (
-        "sqlite_claims.py", "AND rank <= ? ORDER", "AND rank < ? ORDER"), (
-        "sqlite_claims.py", '(more or (step.now, "~"))', '(more or (step.now, ""))')),
+        "claims.py", "AND rank <= ? ORDER", "AND rank < ? ORDER"), (
+        "claims.py", '(more or (step.now, "~"))', '(more or (step.now, ""))')),
     _sqlite("a taken-in job loses its priority", "due_job_of_high_priority", (
-        "sqlite_claims.py", "- priority << {MOMENT_BITS})", "<< {MOMENT_BITS})")),
-    _sqlite("a key lives a millisecond too long", "lives_for_its_ttl", ("sqlite_keys.py", "until > ?)", "until >= ?)")),
+        "claims.py", "- priority << {MOMENT_BITS})", "<< {MOMENT_BITS})")),
+    _sqlite("a key lives a millisecond too long", "lives_for_its_ttl", ("keys.py", "until > ?)", "until >= ?)")),
     _sqlite("the end of a job frees a key that another job has taken", "has_another_owner", (
-        "sqlite_keys.py", '"DELETE FROM keys WHERE {_LIVE} AND job = ?"', '"DELETE FROM keys WHERE {_LIVE} AND job >= \'\' || substr(?, 1, 0)"')),
+        "keys.py", '"DELETE FROM keys WHERE {_LIVE} AND job = ?"', '"DELETE FROM keys WHERE {_LIVE} AND job >= \'\' || substr(?, 1, 0)"')),
     _sqlite("trimmed jobs are still counted", "last_so_many", (
-        "sqlite_changes.py", "step.moved(queue, phase, 0, step.cursor.rowcount)", "step.flush()")),
+        "changes.py", "step.moved(queue, phase, 0, step.cursor.rowcount)", "step.flush()")),
     _sqlite("a worker that has not heard of it undoes a requested stop", "request_to_cancel", (
-        "sqlite_rows.py", "stop = (stop | ?) & ?", "stop = ? & ?")),
+        "rows.py", "stop = (stop | ?) & ?", "stop = ? & ?")),
     _sqlite("a heartbeat leaves the version as it is", "defeats_it", (
-        "sqlite_claims.py", "version = token || '~' || ?,", "version = coalesce(version, substr(?, 1, 0) || token),")),
+        "claims.py", "version = token || '~' || ?,", "version = coalesce(version, substr(?, 1, 0) || token),")),
     _sqlite("a queue's jobs are handed out by id alone", "leaves_first", (
-        "sqlite_claims.py", "phase = {READY} ORDER BY rank, id LIMIT ?", "phase = {READY} ORDER BY id, rank LIMIT ?")),
+        "claims.py", "phase = {READY} ORDER BY rank, id LIMIT ?", "phase = {READY} ORDER BY id, rank LIMIT ?")),
     _sqlite("writers do not wait for each other before they read", "concurrent", (
-        "sqlite_database.py", 'self.cursor.execute("BEGIN IMMEDIATE")', 'self.cursor.execute("BEGIN")'), (
-        "sqlite_lock.py", "return flock(file, LOCK_EX | LOCK_NB)", "return None")),
+        "database.py", 'self.cursor.execute("BEGIN IMMEDIATE")', 'self.cursor.execute("BEGIN")'), (
+        "lock.py", "return flock(file, LOCK_EX | LOCK_NB)", "return None")),
 ]  # fmt: skip
 
 REDIS = [

@@ -38,14 +38,10 @@ class Mutant:
 def planted(backend: str, edits: tuple[tuple[str, str, str], ...], folder: Path) -> Callable[..., Any]:
     """The opener of a copy of a backend with these passages replaced."""
     package = folder / f"planted_{uuid4().hex}"
-    package.mkdir(parents=True)
-    for file in [*HOME.glob(f"{backend}.py"), *HOME.glob(f"{backend}_*.py")]:
-        own = re.sub(rf"\bjq_cli\.backends(\.| import )({backend}\w*)", rf"{package.name}\1\2", file.read_text())
-        (package / file.name).write_text(own)
-    for extra in ("lua", "sql"):
-        if (HOME / extra).is_dir():
-            shutil.copytree(HOME / extra, package / extra)
-    (package / "__init__.py").write_text("")
+    shutil.copytree(HOME / backend, package, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in package.glob("*.py"):
+        own = re.sub(rf"\bjq_cli\.backends\.{backend}\b", package.name, file.read_text())
+        file.write_text(own)
     for file_name, old, new in edits:
         _edit(package / file_name, old, new)
     return _import(package, backend)
@@ -60,7 +56,7 @@ def _edit(path: Path, old: str, new: str) -> None:
 def _import(package: Path, backend: str) -> Callable[..., Any]:
     sys.path.insert(0, str(package.parent))
     try:
-        module = importlib.import_module(f"{package.name}.{backend}")
+        module = importlib.import_module(f"{package.name}.backend")
     finally:
         sys.path.remove(str(package.parent))
     opener: Callable[..., Any] = getattr(module, f"open_{backend}")

@@ -14,7 +14,7 @@ class TestMyStore(ConformanceSuite):
     runs, steps = 3, 10
 """
 FORGETFUL = """
-from jq_cli.backends.memory import MemoryBackend
+from jq_cli.backends.memory.backend import MemoryBackend
 from jq_cli.testing import ConformanceSuite
 
 

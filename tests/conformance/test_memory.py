@@ -3,7 +3,7 @@
 from typing import cast
 
 from jq_cli.backends.base import Backend
-from jq_cli.backends.memory import MemoryBackend
+from jq_cli.backends.memory.backend import MemoryBackend
 from jq_cli.testing import ConformanceSuite
 from tests.conformance.damage import damage_memory
 

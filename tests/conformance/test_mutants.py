@@ -9,7 +9,7 @@ import pytest
 from hypothesis import Phase
 
 from jq_cli.backends.base import Backend
-from jq_cli.backends.memory import open_memory
+from jq_cli.backends.memory.backend import open_memory
 from jq_cli.errors import BackendUnreachable
 from jq_cli.testing import ConformanceSuite, ManualClock, Store
 from jq_cli.testing.machine import run_machine

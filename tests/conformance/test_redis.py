@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 
 from jq_cli.backends.base import Backend
-from jq_cli.backends.redis import RedisBackend
+from jq_cli.backends.redis.backend import RedisBackend
 from jq_cli.testing import ConformanceSuite
 from tests.conformance.damage import damage_redis
 from tests.servers import FakeRedis, RedisServer

@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from jq_cli.backends.base import Backend
-from jq_cli.backends.sqlite import SqliteBackend
+from jq_cli.backends.sqlite.backend import SqliteBackend
 from jq_cli.testing import ConformanceSuite
 from tests.backends.sqlite_jobs import check_file
 from tests.conformance.damage import damage_sqlite

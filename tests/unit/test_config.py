@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jq_cli.config import Flags, load
-from jq_cli.config_kinds import Group, Kind, Named
-from jq_cli.config_schema import SCHEMA
+from jq_cli.config.kinds import Group, Kind, Named
+from jq_cli.config.load import Flags, load
+from jq_cli.config.schema import SCHEMA
+from jq_cli.config.settings import Settings
 from jq_cli.errors import ConfigError
 from jq_cli.handlers.spec import HandlerSpec
 from jq_cli.job import Backoff
-from jq_cli.settings import Settings
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
 

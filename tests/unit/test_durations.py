@@ -56,7 +56,7 @@ def test_a_duration_is_printed_with_at_most_two_units(ms: int, text: str) -> Non
 @given(st.integers(0, 10**13))
 def test_a_printed_duration_can_be_typed_and_is_close(ms: int) -> None:
     again = parse_duration(format_duration(ms))
-    assert abs(again - ms) <= ms // 12
+    assert abs(again - ms) <= ms // 10  # 10.999 s is printed as 10s
     assert format_duration(again) == format_duration(ms)
 
 

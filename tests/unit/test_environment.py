@@ -1,6 +1,6 @@
 """The environment that handlers get."""
 
-from jq_cli.environment import handler_environment
+from jq_cli.process.environment import handler_environment
 
 
 def test_common_variables_pass_and_unknown_ones_do_not() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jq_cli import lifeline
-from jq_cli.lifeline import Lifeline
+from jq_cli.process import lifeline
+from jq_cli.process.lifeline import Lifeline
 
 
 @pytest.fixture

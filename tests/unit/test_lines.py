@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jq_cli import lines
-from jq_cli.lines import TooLong, read_lines
+from jq_cli.intake import lines
+from jq_cli.intake.lines import TooLong, read_lines
 
 
 def read(tmp_path: Path, data: bytes, longest: int = 1_000) -> list[bytes | TooLong]:

@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from jq_cli.job import Job
-from jq_cli.output import Answer, Form, Listing, emit, moment, shown, use_color
-from jq_cli.records import job_record, json_value
-from jq_cli.safe_text import safe_bytes, safe_json, safe_lines, safe_text
 from jq_cli.store_url import has_secret, mask_option, mask_url, with_password
-from jq_cli.table import Column, aligned, fitted, width
+from jq_cli.view.output import Answer, Form, Listing, emit, moment, shown, use_color
+from jq_cli.view.records import job_record, json_value
+from jq_cli.view.safe_text import safe_bytes, safe_json, safe_lines, safe_text
+from jq_cli.view.table import Column, aligned, fitted, width
 
 LISTING = Listing(fields=("id", "n", "text"), columns=("id", "text"), id="id", more=("extra",))
 RECORDS: list[dict[str, Any]] = [{"id": "a", "n": 1, "text": "x\ty", "extra": 9}, {"id": "bb", "n": None, "text": None}]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jq_cli.reference import pages
+from jq_cli.cli.reference import pages
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 

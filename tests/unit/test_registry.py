@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from jq_cli.backends import registry
-from jq_cli.backends.memory import MemoryBackend
+from jq_cli.backends.memory.backend import MemoryBackend
 from jq_cli.errors import InvalidField, UnknownBackend
 
 
@@ -30,10 +30,10 @@ def test_a_missing_driver_names_what_to_install(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_third_party_backends_come_through_the_entry_point_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = EntryPoint("mine", "jq_cli.backends.memory:open_memory", registry.GROUP)
+    entry = EntryPoint("mine", "jq_cli.backends.memory.backend:open_memory", registry.GROUP)
     monkeypatch.setattr(registry, "_entry_points", lambda: [entry])
     assert isinstance(registry.open_backend("mine://somewhere"), MemoryBackend)
-    assert registry.known()["mine"] == "jq_cli.backends.memory:open_memory"
+    assert registry.known()["mine"] == "jq_cli.backends.memory.backend:open_memory"
 
 
 def test_a_bad_namespace_is_refused_before_anything_is_opened() -> None:
@@ -42,7 +42,7 @@ def test_a_bad_namespace_is_refused_before_anything_is_opened() -> None:
 
 
 def test_only_the_backend_in_use_is_imported() -> None:
-    for name in [name for name in sys.modules if name.startswith("jq_cli.backends.redis")]:
+    for name in [name for name in sys.modules if name.startswith("jq_cli.backends.redis.backend")]:
         del sys.modules[name]
     registry.open_backend("memory")
-    assert "jq_cli.backends.redis" not in sys.modules
+    assert "jq_cli.backends.redis.backend" not in sys.modules

@@ -11,11 +11,11 @@ import msgspec
 from jq_cli.backends.base import Backend
 from jq_cli.consumer import Consumer
 from jq_cli.draft import encode_payload, make_draft
-from jq_cli.environment import handler_environment
 from jq_cli.handlers.spec import HandlerSpec
 from jq_cli.ids import new_id
 from jq_cli.job import STATES, Backoff, Job
 from jq_cli.pool.pool import PoolOptions
+from jq_cli.process.environment import handler_environment
 from jq_cli.task import SideRecord
 from jq_cli.worker import Worker, WorkerOptions
 

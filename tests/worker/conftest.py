@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jq_cli.backends.memory import MemoryBackend
+from jq_cli.backends.memory.backend import MemoryBackend
 from tests.worker.bench import Bench
 
 

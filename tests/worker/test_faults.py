@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jq_cli.backends.base import Claim, Setting, Turned
-from jq_cli.backends.memory import MemoryBackend
+from jq_cli.backends.memory.backend import MemoryBackend
 from jq_cli.change import Change
 from jq_cli.consumer import Consumer
 from jq_cli.draft import Draft

@@ -1,0 +1,234 @@
+"""The Redis backend: Redis 7 and later, Valkey, and what speaks like them. Every step that must be atomic is a Lua script
+over the keys of one queue; lua/prelude.lua draws the layout, docs/redis.md is for operators."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from jq_cli.backends.base import (
+    Backend,
+    Claim,
+    Claimed,
+    Clock,
+    Controls,
+    Due,
+    Extended,
+    Hold,
+    Inserted,
+    Page,
+    QueueCounts,
+    Setting,
+    Turned,
+    Watch,
+)  # fmt: skip
+from jq_cli.backends.redis.address import parse_address
+from jq_cli.backends.redis.batches import STEP, batched, by_queue
+from jq_cli.backends.redis.changes import Packed, Part, calls_of
+from jq_cli.backends.redis.client import RedisClient
+from jq_cli.backends.redis.connection import Word
+from jq_cli.backends.redis.inserts import arguments, results
+from jq_cli.backends.redis.inserts import parts_of as parts_of_drafts
+from jq_cli.backends.redis.keys import Keys
+from jq_cli.backends.redis.reader import RedisReader, read_controls
+from jq_cli.backends.redis.rows import claimed_jobs, lease_start, text_of
+from jq_cli.backends.redis.scripts import Call
+from jq_cli.change import Change, Verdict
+from jq_cli.draft import Draft
+from jq_cli.job import Job, State, Token
+
+QUEUES_AT_ONCE = 32
+"""Queues that one script call claims from, at most."""
+
+CALLS_AT_ONCE = 16
+"""Calls that are sent before the first answer is read, so that one is made while the server works on another. They share a
+deadline."""
+
+_HOLDS: dict[str, Hold] = {"h": "held", "s": "stop", "l": "lost"}
+_VERDICTS: dict[bytes, Verdict] = {b"ap": "applied", b"al": "already", b"lo": "lost"}
+_NOTHING = Claim((), 0, "", 0, "")
+
+
+class RedisBackend(Backend):
+    """One namespace on one server. With a `clock`, that one is the store's clock instead of the server's."""
+
+    def __init__(self, client: RedisClient, namespace: str, clock: Clock | None) -> None:
+        self.url = client.address.shown
+        self._client = client
+        self._keys = Keys(namespace)
+        self._clock = clock
+        self._reader = RedisReader(client, self._keys, self._time)
+        self._registered: set[str] = set()
+        self._registered_on = 0
+
+    # --- producers ---
+
+    def insert(self, drafts: Sequence[Draft]) -> list[Inserted]:
+        """See Backend. More than 1,000 jobs or 4 MiB, or several queues, are several steps: one that fails may leave those
+        before it stored; sent again with the same ids, they are not stored twice."""
+        queues = {draft.job.queue for draft in drafts}
+        self._register(queues)
+        inserted: list[Inserted | None] = [None] * len(drafts)
+        for parts in batched(list(parts_of_drafts(drafts)), CALLS_AT_ONCE):
+            answers = self._client.pipeline(self._insert(queue, [drafts[n] for n in part]) for queue, part in parts)
+            for (_, part), answer in zip(parts, answers, strict=True):
+                for n, result in zip(part, results([drafts[n] for n in part], answer), strict=True):
+                    inserted[n] = result
+        self._register(queues)
+        return [result for result in inserted if result is not None]
+
+    def _insert(self, queue: str, drafts: Sequence[Draft]) -> Call:
+        return Call("insert", self._keys.of((queue,)), (self._time(), "", *arguments(drafts)), flag=1)
+
+    # --- workers ---
+
+    def claim(self, claim: Claim) -> Claimed:
+        turned = self.turn((), claim)
+        return Claimed(turned.now, turned.jobs)
+
+    def replace(self, changes: Sequence[Change]) -> list[Verdict]:
+        return self.turn(changes, _NOTHING).verdicts if changes else []
+
+    def turn(self, changes: Sequence[Change], claim: Claim) -> Turned:
+        """See Backend. One round trip for up to 1,000 changes and a claim over up to 32 queues. A claim whose answer was lost
+        is not sent again. It may give fewer jobs than there are: 16 MiB at once, or what was taken in within the deadline."""
+        verdicts: list[Verdict] = ["lost"] * len(changes)
+        *early, pending = calls_of(changes)
+        for call in early:
+            self._turn(changes, call, _NOTHING, verdicts)
+        jobs: list[Job] = []
+        until = time.monotonic() + self._client.address.timeout
+        for queues in batched(claim.queues, QUEUES_AT_ONCE) or [()]:
+            while True:
+                rest = replace(claim, queues=queues, limit=claim.limit - len(jobs), idle=claim.idle - len(jobs))
+                now, more, ends = self._turn(changes, pending, rest, verdicts)
+                jobs, pending = jobs + more, []
+                if ends != "again" or time.monotonic() > until:
+                    break
+            if ends or len(jobs) >= claim.limit:
+                break
+        return Turned(now, verdicts, jobs)
+
+    def _turn(
+        self, changes: Sequence[Change], parts: Sequence[Part], claim: Claim, verdicts: list[Verdict]
+    ) -> tuple[int, list[Job], str]:
+        """One script call: settle some parts of the changes, then claim. Gives now, the jobs, and why the claim ended."""
+        packed = Packed(claim.queues)
+        for queue, numbers in parts:
+            packed.add(queue, [changes[n] for n in numbers])
+        asked = (text_of(claim.worker), claim.lease, text_of(claim.nonce), claim.limit, claim.idle, len(claim.queues))
+        words = (self._time(), *asked, packed.shapes, *packed.sections)
+        answer = self._client.call(Call("turn", self._keys.of(packed.queues), words), again=claim.limit <= 0)
+        now, told, ends, *claimed = answer
+        order = [n for _, numbers in parts for n in numbers]
+        for n, at in zip(order, range(0, len(told), 2), strict=True):
+            verdicts[n] = _VERDICTS[told[at : at + 2]]
+        jobs: list[Job] = []
+        for queue, *stored in claimed:
+            jobs += claimed_jobs(claim, claim.queues[queue - 1], now, stored)
+        return now, jobs, ends.decode()
+
+    def extend(self, leases: Sequence[Token], *, lease: int, live: Mapping[str, bytes] | None = None) -> Extended:
+        calls: list[Call] = []
+        order: list[int] = []
+        for queue, numbers in by_queue([each.queue for each in leases], STEP):
+            words: list[Word] = [self._time(), lease]
+            for n in numbers:
+                words += (leases[n].id, lease_start(leases[n].token), (live or {}).get(leases[n].id, b""))
+            calls.append(Call("extend", self._keys.of((queue,)), words))
+            order += numbers
+        answers = self._client.pipeline(calls)
+        holds: list[Hold] = ["lost"] * len(leases)
+        for n, letter in zip(order, b"".join(letters for _, letters in answers).decode(), strict=True):
+            holds[n] = _HOLDS[letter]
+        return Extended(answers[-1][0] if answers else self.now(), holds)
+
+    # --- readers ---
+
+    def due(self, limit: int) -> Due:
+        return self._reader.due(limit)
+
+    def get(self, queue: str, ids: Sequence[str]) -> list[Job | None]:
+        return self._reader.get(queue, ids)
+
+    def find(self, id: str) -> Job | None:
+        return self._reader.find(id)
+
+    def page(
+        self, queue: str, state: State, *, cursor: str | None = None, limit: int = 100, reverse: bool = False
+    ) -> Page:
+        return self._reader.page(queue, state, cursor, limit, reverse=reverse)
+
+    def outputs(self, queue: str, ids: Sequence[str]) -> list[bytes | None]:
+        return self._reader.outputs(queue, ids)
+
+    def held(self, worker: str) -> list[Job]:
+        return self._reader.held(worker)
+
+    def queues(self) -> list[str]:
+        return self._reader.queues()
+
+    def counts(self, queues: Sequence[str] | None = None) -> list[QueueCounts]:
+        return self._reader.counts(self.queues() if queues is None else queues)
+
+    # --- controls and notes ---
+
+    def control(self, queue: str, setting: Setting) -> Controls:
+        self._register({queue})
+        while True:
+            old: bytes | None = self._client.call(("GET", self._keys.part(queue, "controls")))
+            new = read_controls(old).changed(setting, self.now())
+            words = (old or b"", msgspec.json.encode(new))
+            if self._client.call(Call("control", self._keys.of((queue,)), words)):
+                return new
+
+    def read(self, prefix: str) -> dict[str, bytes]:
+        notes: dict[str, bytes] = {}
+        for key, value in self._reader.scan(self._keys.notes, prefix):
+            notes[key.decode()] = value
+        return notes
+
+    def swap(self, key: str, old: bytes | None, new: bytes | None) -> bool:
+        words = (key, "" if old is None else "1", old or b"", "" if new is None else "1", new or b"")
+        return bool(self._client.call(Call("swap", (self._keys.notes,), words), again=False))
+
+    def now(self) -> int:
+        if self._clock is not None:
+            return self._clock()
+        seconds, micros = self._client.call(("TIME",))
+        return int(seconds) * 1_000 + int(micros) // 1_000
+
+    def watch(self, topics: Sequence[str]) -> Watch:
+        from jq_cli.backends.redis.watch import RedisWatch
+
+        channels = [self._keys.part(queue, kind) for kind, _, queue in (topic.partition(":") for topic in topics)]
+        return RedisWatch(self._client.address, channels)
+
+    def close(self) -> None:
+        self._client.close()
+
+    # --- parts ---
+
+    def _time(self) -> Word:
+        """The script's argument for the store's time: nothing for the server's own."""
+        return "" if self._clock is None else self._clock()
+
+    def _register(self, queues: set[str]) -> None:
+        """Make the queues known before they hold anything, for what lies in an unknown queue is never recovered. Once for
+        each connection: a server that came back may have lost them."""
+        if self._registered_on != self._client.connections:
+            self._registered.clear()
+        if new := queues - self._registered:
+            self._client.call(("SADD", self._keys.queues, *sorted(new)))
+            self._registered |= new
+            self._registered_on = self._client.connections
+
+
+def open_redis(url: str, *, namespace: str = "jq", clock: Clock | None = None, **options: Any) -> Backend:
+    """The store at a URL (forms and options: `address`). Nothing is sent before the first call.
+
+    Raises UsageError when the URL or an option cannot be used.
+    """
+    return RedisBackend(RedisClient(parse_address(url, options)), namespace, clock)

@@ -1,0 +1,140 @@
+"""Speaks to one Redis server within a deadline: opens the connection when it is needed, loads scripts, waits out what passes,
+sends again what may be sent again, and turns every error into ours."""
+
+import random
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import hiredis
+
+from jq_cli.backends.redis.address import Address
+from jq_cli.backends.redis.connection import Command, Connection, pack
+from jq_cli.backends.redis.errors import PASSING, code_of, hopeless, translating
+from jq_cli.backends.redis.scripts import Call, script
+
+_FIRST_WAIT = 0.01
+_LONGEST_WAIT = 0.25
+
+Asked = Command | Call
+
+
+class RedisClient:
+    """One server, one connection at a time. Each call ends within `address.timeout` seconds, with an answer or an error.
+    `connections` counts those opened so far."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.connections = 0
+        self._connection: Connection | None = None
+
+    def call(self, command: Asked, *, again: bool = True) -> Any:
+        """The answer to one command. With `again` it is sent once more when the connection is lost before the answer came;
+        without, that raises BackendUnreachable, and whether it took effect is unknown."""
+        return self.pipeline([command], again=again)[0]
+
+    def pipeline(self, commands: Iterable[Asked], *, again: bool = True) -> list[Any]:
+        """The answers to several commands, each sent as soon as it is made, none waiting for an answer in between."""
+        patience = _Patience(self.address.timeout)
+        with translating(self.address.shown):
+            try:
+                return self._answers(commands, patience, again)
+            except TimeoutError as error:
+                raise patience.last or error from None
+
+    def close(self) -> None:
+        """Close the connection; the next call opens another one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _answers(self, commands: Iterable[Asked], patience: "_Patience", again: bool) -> list[Any]:
+        """The answers, once no command is refused any more."""
+        sent, answers = self._exchange(iter(commands), patience, again)
+        while refused := [n for n, answer in enumerate(answers) if isinstance(answer, hiredis.ReplyError)]:
+            for n in {_reason(sent[n], answers[n]): n for n in refused}.values():
+                self._clear_way(sent[n], answers[n], patience)
+            _, repeated = self._exchange(iter([sent[n] for n in refused]), patience, again)
+            for n, answer in zip(refused, repeated, strict=True):
+                answers[n] = answer
+        return answers
+
+    def _exchange(self, commands: Iterator[Asked], patience: "_Patience", again: bool) -> tuple[list[Asked], list[Any]]:
+        """The commands sent and an answer for each."""
+        sent: list[Asked] = []
+        answers: list[Any] = []
+        connection = self._open(patience, check=not again)
+        try:
+            connection.send((self._packed(command, sent) for command in commands), patience.deadline)
+            while len(answers) < len(sent):
+                answers.append(connection.receive(patience.deadline))
+        except BaseException as error:
+            # Whatever happened, an answer that comes later must not be taken for that of another command.
+            self.close()
+            if not again or isinstance(error, TimeoutError) or not isinstance(error, OSError):
+                raise
+            done = len(answers)
+            rest = [command.resent() if isinstance(command, Call) else command for command in sent[done:]]
+            more = self._exchange(iter([*rest, *commands]), patience, again=False)
+            return sent[:done] + more[0], answers + more[1]
+        return sent, answers
+
+    def _packed(self, command: Asked, sent: list[Asked]) -> bytes:
+        sent.append(command)
+        if isinstance(command, Call):
+            command = ("EVALSHA", script(command.name).sha, *command.arguments)
+        return pack(command)
+
+    def _open(self, patience: "_Patience", *, check: bool) -> Connection:
+        if check and self._connection is not None and self._connection.ended():
+            self.close()
+        while self._connection is None:
+            try:
+                self._connection = Connection(self.address, patience.deadline)
+                self.connections += 1
+            except (OSError, hiredis.ReplyError) as error:
+                if hopeless(error):
+                    raise
+                patience.wait(error)
+        return self._connection
+
+    def _clear_way(self, command: Asked, error: hiredis.ReplyError, patience: "_Patience") -> None:
+        """Remove what made the server refuse a command, which has changed nothing; raises the error when that is not possible."""
+        if isinstance(command, Call) and code_of(error) == "NOSCRIPT":
+            self._load(command.name, patience)
+        elif code_of(error) in PASSING:
+            if code_of(error) == "READONLY":
+                self.close()  # the name may stand for another server by now, the new primary
+            patience.wait(error)
+        else:
+            raise error
+
+    def _load(self, name: str, patience: "_Patience") -> None:
+        load: Asked = ("SCRIPT", "LOAD", script(name).text)
+        _, (answer,) = self._exchange(iter([load]), patience, again=True)
+        if isinstance(answer, hiredis.ReplyError):
+            self._clear_way(load, answer, patience)
+
+
+def _reason(command: Asked, error: hiredis.ReplyError) -> tuple[str, str]:
+    """What must be cleared away: commands refused for the same reason need it once."""
+    return code_of(error), command.name if isinstance(command, Call) else ""
+
+
+class _Patience:
+    """The time a call has, and ever longer waits within it, each of a random length so that clients do not come in step.
+    `last` is what was waited for last."""
+
+    def __init__(self, seconds: float) -> None:
+        self.deadline = time.monotonic() + seconds
+        self.last: Exception | None = None
+        self._next = _FIRST_WAIT
+
+    def wait(self, error: Exception) -> None:
+        """Wait a little; raises the error when no time is left for that."""
+        self.last = error
+        pause = self._next * random.uniform(0.5, 1)
+        if time.monotonic() + pause >= self.deadline:
+            raise error
+        time.sleep(pause)
+        self._next = min(2 * self._next, _LONGEST_WAIT)

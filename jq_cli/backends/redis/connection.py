@@ -1,0 +1,150 @@
+"""One connection to a Redis server: a socket and hiredis, RESP3. Our own, because importing redis-py takes ten times as long
+as a whole `jq len` and its command objects cost more per job than the server does; all we need is to send and to receive."""
+
+import socket
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import hiredis
+
+from jq_cli.backends.redis.address import Address, Tls
+
+_CHUNK = 256 * 1024
+_BLOCKED = (BlockingIOError, InterruptedError)
+
+Word = str | bytes | int | float
+Command = Sequence[Word]
+"""A command and its arguments."""
+
+
+def pack(command: Command) -> bytes:
+    """The bytes of a command.
+
+    Numbers become text here. hiredis would ask the interpreter for their text, which may raise KeyboardInterrupt there
+    and then, and hiredis does not look: a Ctrl-C at that moment crashed the process or was forgotten.
+    """
+    words = tuple([word if isinstance(word, str | bytes) else repr(word) for word in command])
+    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # its stub allows one word only
+    return packed
+
+
+class ConnectionEnded(ConnectionError):
+    """The server closed the connection."""
+
+
+class Connection:
+    """An open, authenticated connection. Raises OSError when it is lost or a deadline (monotonic seconds) passes, and the
+    server's error answer (hiredis.ReplyError) when it refuses the login. Error answers to commands are returned."""
+
+    def __init__(self, address: Address, deadline: float) -> None:
+        self._reader = hiredis.Reader()
+        self._socket = _connected(address, deadline)
+        try:
+            greetings = _greetings(address)
+            self.send(map(pack, greetings), deadline)
+            for _ in greetings:
+                if isinstance(answer := self.receive(deadline), hiredis.ReplyError):
+                    raise answer
+        except BaseException:
+            self.close()
+            raise
+
+    def send(self, packed: Iterable[bytes], deadline: float) -> None:
+        """Send packed commands, each as soon as it is made."""
+        for each in packed:
+            self._socket.settimeout(_left(deadline))
+            self._socket.sendall(each)
+
+    def receive(self, deadline: float) -> Any:
+        """The next answer."""
+        while (answer := self._reader.gets()) is False:
+            self._socket.settimeout(_left(deadline))
+            self._feed()
+        return answer
+
+    def receive_waiting(self) -> list[Any]:
+        """All answers that have arrived, without waiting for more."""
+        self._socket.settimeout(0)
+        answers: list[Any] = []
+        try:
+            while True:
+                self._feed()
+        except _BLOCKED:
+            pass
+        except OSError as error:
+            if not _wants_more(error):
+                raise
+        while (answer := self._reader.gets()) is not False:
+            answers.append(answer)
+        return answers
+
+    def ended(self) -> bool:
+        """Whether the server has closed the connection while it was idle, or said something that nobody asked for."""
+        try:
+            return bool(self.receive_waiting())
+        except OSError:
+            return True
+
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def _feed(self) -> None:
+        data = self._socket.recv(_CHUNK)
+        if not data:
+            raise ConnectionEnded("the server closed the connection")
+        self._reader.feed(data)
+
+
+def _connected(address: Address, deadline: float) -> socket.socket:
+    if address.path:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(_left(deadline))
+        try:
+            connection.connect(address.path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+    connection = socket.create_connection((address.host, address.port), timeout=_left(deadline))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return _secured(connection, address.tls, address.host) if address.tls else connection
+
+
+def _secured(connection: socket.socket, tls: Tls, host: str) -> socket.socket:
+    import ssl
+
+    try:
+        context = ssl.create_default_context(cafile=tls.ca_certs)
+        context.check_hostname = tls.check_hostname
+        context.verify_mode = ssl.CERT_REQUIRED if tls.verify else ssl.CERT_NONE
+        if tls.certfile:
+            context.load_cert_chain(tls.certfile, tls.keyfile, tls.password)
+        return context.wrap_socket(connection, server_hostname=host)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _greetings(address: Address) -> list[Command]:
+    login = ("AUTH", address.username, address.password) if address.password is not None else ()
+    hello: Command = ("HELLO", 3, *login, "SETNAME", address.client_name)
+    return [hello, ("SELECT", address.db)] if address.db else [hello]
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("no answer in time")
+    return left
+
+
+def _wants_more(error: OSError) -> bool:
+    # ssl's "try again later" is an OSError of its own; ssl itself is imported only where TLS is used.
+    return type(error).__name__ in ("SSLWantReadError", "SSLWantWriteError")

@@ -1,0 +1,1 @@
+"""Where settings come from: the file's schema, the environment and the flags."""

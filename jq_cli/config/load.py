@@ -1,0 +1,136 @@
+"""Loads the settings: the YAML file, the environment and the command's flags.
+
+Later ones win: built-in default, file, environment, flag. Every mistake is reported at once, as one ConfigError.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from jq_cli.config.settings import BackendSettings, Keys, Settings, Store
+from jq_cli.draft import check_name
+from jq_cli.errors import ConfigError, InvalidField
+from jq_cli.store_url import redis_url, with_password
+
+
+class Flags(msgspec.Struct):
+    """What the command line says about settings; None where it says nothing."""
+
+    config: str | None = None
+    backend: str | None = None
+    namespace: str | None = None
+
+
+def load(flags: Flags | None = None, env: Mapping[str, str] = os.environ) -> Settings:
+    """The settings in force. Raises ConfigError with every mistake, one a line."""
+    flags = flags or Flags()
+    path = find_file(flags, env)
+    fields: dict[str, Any] = {}
+    problems: list[str] = []
+    if path is not None:
+        from jq_cli.config.schema import read_file
+
+        fields, problems = read_file(path)
+    settings = _complete(fields, flags, env, problems)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return settings
+
+
+def find_file(flags: Flags, env: Mapping[str, str]) -> str | None:
+    """The configuration file: `--config`, JQ_CONFIG, ./jq.yaml, $XDG_CONFIG_HOME/jq/config.yaml; None when there is none."""
+    named = flags.config or env.get("JQ_CONFIG")
+    if named:
+        return named
+    if os.path.exists("jq.yaml"):
+        _refuse_foreign("jq.yaml")
+        return "jq.yaml"
+    folder = env.get("XDG_CONFIG_HOME") or os.path.join(env.get("HOME") or os.path.expanduser("~"), ".config")
+    home = os.path.join(folder, "jq", "config.yaml")
+    return home if os.path.exists(home) else None
+
+
+def _refuse_foreign(path: str) -> None:
+    # In a folder where others may write, anybody could leave a file that chooses what this user's workers run.
+    if os.stat(path).st_uid not in (0, os.geteuid()):
+        raise ConfigError(f"{path} here belongs to another user; use it with --config {path} if you trust it")
+
+
+def _complete(fields: dict[str, Any], flags: Flags, env: Mapping[str, str], problems: list[str]) -> Settings:
+    sources: dict[Keys, str] = fields.setdefault("sources", {})
+    _override(fields, ("namespace",), flags.namespace, "--namespace")
+    if flags.namespace is None:
+        _override(fields, ("namespace",), env.get("JQ_NAMESPACE"), "JQ_NAMESPACE")
+    try:
+        check_name(fields.get("namespace", "jq"), "namespace")
+    except InvalidField as error:
+        problems.append(f"{error} ({sources[('namespace',)]})")
+    in_file = fields.pop("backend", None)
+    try:
+        spec, source = choose_backend(flags, env, in_file, sources)
+        if source:
+            sources["backend",] = source
+        fields["store"] = _store(spec, fields.get("backends", {}), env)
+    except ConfigError as error:
+        problems.append(str(error))
+    return Settings(**fields)
+
+
+def _override(fields: dict[str, Any], keys: Keys, value: str | None, source: str) -> None:
+    if value:
+        fields[keys[0]] = value
+        fields["sources"][keys] = source
+
+
+def choose_backend(
+    flags: Flags, env: Mapping[str, str], in_file: str | None, sources: Mapping[Keys, str]
+) -> tuple[str, str]:
+    """The name or URL of the store and where that came from ("" for the built-in default)."""
+    if flags.backend:
+        return flags.backend, "--backend"
+    if env.get("JQ_BACKEND_FILE") and not env.get("JQ_BACKEND"):
+        return read_secret(env["JQ_BACKEND_FILE"], "JQ_BACKEND_FILE"), "JQ_BACKEND_FILE"
+    for variable in ("JQ_BACKEND", "BACKEND"):
+        if env.get(variable):
+            return env[variable], variable
+    if in_file:
+        return in_file, sources["backend",]
+    if env.get("REDIS_ADDR"):
+        return redis_url(env["REDIS_ADDR"]), "REDIS_ADDR"
+    return "sqlite", ""
+
+
+def _store(spec: str, backends: Mapping[str, BackendSettings], env: Mapping[str, str]) -> Store:
+    if spec in backends:
+        return _named_store(spec, backends[spec], env)
+    if spec == "redis" and env.get("REDIS_ADDR"):
+        return Store(redis_url(env["REDIS_ADDR"]))
+    return Store(spec)
+
+
+def _named_store(name: str, backend: BackendSettings, env: Mapping[str, str]) -> Store:
+    url = backend.url
+    if backend.password_file:
+        url = with_password(url, read_secret(backend.password_file, f"backends.{name}.password_file"))
+    elif backend.password_env:
+        if backend.password_env not in env:
+            raise ConfigError(f"backends.{name}.password_env: the variable {backend.password_env} is not set")
+        url = with_password(url, env[backend.password_env])
+    return Store(url, backend.options, name)
+
+
+def read_secret(path: str, field: str) -> str:
+    """The first line of a file that holds a secret. Raises ConfigError when it cannot be read or every user may write it."""
+    from jq_cli.config.file import refuse_writable_by_others
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            refuse_writable_by_others(path, os.fstat(file.fileno()))
+            secret = file.readline().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{field}: {path}: {getattr(error, 'strerror', 'not UTF-8')}") from None
+    if not secret:
+        raise ConfigError(f"{field}: {path} is empty")
+    return secret

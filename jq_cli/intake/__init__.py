@@ -1,0 +1,1 @@
+"""From lines and options to jobs to enqueue."""

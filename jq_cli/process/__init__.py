@@ -1,0 +1,1 @@
+"""What a program knows of processes: their kin, their signals, their environment."""

@@ -1,0 +1,1 @@
+"""How stored data meets a terminal or a pipe."""
