@@ -28,7 +28,7 @@ completions: $(VENV)/.core
 	$(BIN)/python -m jq_cli.cli.completion completions
 
 docs: $(VENV)/.core
-	$(BIN)/python -m jq_cli.cli.reference docs/commands.md
+	$(BIN)/python -m jq_cli.reference docs
 
 clean:
 	rm -rf $(VENV) demo-run .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

@@ -1,11 +1,14 @@
-"""The commands page is what the commands themselves say."""
+"""The reference pages are what the code itself says."""
 
 from pathlib import Path
 
-from jq_cli.cli.reference import pages
+import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
+from jq_cli.reference.__main__ import PAGES
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
-def test_the_commands_page_is_the_generated_one() -> None:
-    assert PAGE.read_text() == pages(), "run: make docs"
+@pytest.mark.parametrize("name", PAGES)
+def test_a_reference_page_is_the_generated_one(name: str) -> None:
+    assert (DOCS / name).read_text() == PAGES[name](), "run: make docs"

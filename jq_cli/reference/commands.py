@@ -1,9 +1,7 @@
-"""Writes docs/commands.md from the commands themselves: `python -m jq_cli.cli.reference docs/commands.md`; a test compares."""
+"""The page of commands, from the commands themselves."""
 
 import inspect
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 
@@ -52,7 +50,7 @@ Installed as `jq` and, identical, as `jobq`; `python -m jq_cli` is the third way
 """
 
 
-def pages() -> str:
+def page() -> str:
     """The whole page."""
     parts = [HEAD, "## Global options\n\nThey may stand before or after the command's name.\n", _table(GLOBAL_OPTIONS)]
     for title, entries in SECTIONS.items():
@@ -102,7 +100,3 @@ def _metavar(option: click.Option) -> str:
 
 def _cell(text: str | None) -> str:
     return " ".join((text or "").split()).replace("|", "\\|")
-
-
-if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(pages())
