@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.postgres_server import PostgresServer
 from tests.servers import FakeRedis, RedisServer
 
 
@@ -36,6 +37,26 @@ def fake_redis() -> Iterator[FakeRedis]:
 def redis_url(redis_server: RedisServer) -> str:
     """The URL of the shared server; use it with `namespace`."""
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """The Postgres shared by the tests of this process. Tests that break or configure a server use `own_postgres`."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A Postgres for one test alone, which may kill, restart and configure it. It writes through to the disk."""
+    with PostgresServer(fsync="on") as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """The URL of the shared Postgres; use it with `namespace`."""
+    return postgres_server.url
 
 
 @pytest.fixture
