@@ -117,7 +117,7 @@ def _work(session: Session, queues: tuple[str, ...], handlers: dict[str, Handler
     from jq_cli.handlers.spec import check
     from jq_cli.process.environment import handler_environment
     from jq_cli.view.progress_line import ProgressLine
-    from jq_cli.worker import Worker
+    from jq_cli.worker.worker import Worker
 
     settings = session.settings
     env = handler_environment(os.environ, (*settings.worker.env, *given["env"]))
@@ -154,8 +154,8 @@ def _enqueue(session: Session, backend: Backend, queues: tuple[str, ...], source
 
 
 def _options(session: Session, queues: tuple[str, ...], given: dict[str, Any]) -> Any:
-    from jq_cli.pool.pool import PoolOptions
-    from jq_cli.worker import WorkerOptions
+    from jq_cli.pool.options import PoolOptions
+    from jq_cli.worker.options import WorkerOptions
 
     settings, worker = session.settings, session.settings.worker
     limited = queues or tuple(settings.queues)

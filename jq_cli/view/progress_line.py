@@ -5,7 +5,7 @@ from typing import TextIO
 
 from jq_cli.durations import format_duration
 from jq_cli.view.safe_text import safe_text
-from jq_cli.worker import Tally
+from jq_cli.worker.options import Tally
 
 _CLEAR = "\r\x1b[K"
 

@@ -14,10 +14,11 @@ from jq_cli.draft import encode_payload, make_draft
 from jq_cli.handlers.spec import HandlerSpec
 from jq_cli.ids import new_id
 from jq_cli.job import STATES, Backoff, Job
-from jq_cli.pool.pool import PoolOptions
+from jq_cli.pool.options import PoolOptions
 from jq_cli.process.environment import handler_environment
 from jq_cli.task import SideRecord
-from jq_cli.worker import Worker, WorkerOptions
+from jq_cli.worker.options import WorkerOptions
+from jq_cli.worker.worker import Worker
 
 FAST = Backoff(base=0.02, factor=1, jitter=0)
 
@@ -45,12 +46,14 @@ class Bench:
 
     def worker(self, spec: HandlerSpec, *, lease: int = 10_000, env: tuple[str, ...] = (), **options: Any) -> Worker:
         pool = PoolOptions(**{k: options.pop(k) for k in list(options) if k in PoolOptions.__struct_fields__})
+        parts = options.pop("parts", ())
         return Worker(
             Consumer(self.backend, lease=lease),
             {"q": spec},
             WorkerOptions(**{"queues": ("q",), "until_empty": True, "pool": pool, **options}),
             env=handler_environment(os.environ, ("TRACES", *env)),
             say=self.said.append,
+            parts=parts,
         )
 
     def work(self, spec: HandlerSpec, **options: Any) -> int:

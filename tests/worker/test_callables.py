@@ -125,7 +125,7 @@ def test_handlers_get_an_allow_list_of_the_environment(bench: Bench, monkeypatch
 def test_at_most_once_jobs_keep_the_pool_busy_without_waiting_for_a_poll(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jq_cli.worker.POLL", 1e9)
+    monkeypatch.setattr("jq_cli.worker.worker.POLL", 1e9)
     ids = [bench.put(n, delivery="at_most_once" if n % 7 == 0 else "at_least_once")[0] for n in range(300)]
     assert bench.work(call("double"), processes=2) == 0
     assert {bench.job(id).state for id in ids} == {"succeeded"}

@@ -11,21 +11,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-import msgspec
-from msgspec.structs import replace
-
-from jq_cli import lifecycle
-from jq_cli.backends.base import Setting, Watch
-from jq_cli.change import Change, Verdict
+from jq_cli.backends.base import Setting
 from jq_cli.consumer import HEARTBEAT, HEARTBEAT_VALID, Consumer
 from jq_cli.durations import format_duration
 from jq_cli.errors import BackendError
 from jq_cli.handlers.spec import HandlerSpec
-from jq_cli.job import Job, gist
-from jq_cli.lifecycle import Outcome
-from jq_cli.pool.pool import Ended, Pool, PoolOptions
+from jq_cli.pool.pool import Pool
 from jq_cli.process.lifeline import Lifeline, boot_time
 from jq_cli.process.signals import Signals
+from jq_cli.worker.options import Tally, WorkerOptions
+from jq_cli.worker.outcomes import Outcomes
+from jq_cli.worker.part import Part
+from jq_cli.worker.served import Served
+from jq_cli.worker.timers import Timers
 
 TICK = 1.0
 POLL = 1.0
@@ -40,35 +38,9 @@ MAX_CLAIM = 1_000
 State = Literal["working", "quiet", "stopping", "stopped"]
 
 
-class WorkerOptions(msgspec.Struct, frozen=True):
-    """How a worker runs. Without `queues`, every queue that has a handler. Seconds.
-
-    until_empty     end when the queues hold nothing ready or running and no retry is pending
-    wait_scheduled  with it: wait for jobs delayed by their producers too
-    max_running     limits to set on queues before the first claim
-    """
-
-    queues: tuple[str, ...] = ()
-    until_empty: bool = False
-    wait_scheduled: bool = False
-    shutdown_timeout: float = 25.0
-    max_running: Mapping[str, int] = {}
-    pool: PoolOptions = PoolOptions()
-
-
-class Tally(msgspec.Struct):
-    """What this run of a worker did. `dead` counts jobs it sent to the DLQ, `lost` outcomes that came too late."""
-
-    succeeded: int = 0
-    failed: int = 0
-    dead: int = 0
-    lost: int = 0
-    interrupted: int = 0
-
-
 class Worker:
     """Runs until it is stopped by a signal, or its queues are empty when asked for that. `say` gets messages for people,
-    `watch_tally` the tally about once a second."""
+    `watch_tally` the tally about once a second; `parts` get their turns in the loop."""
 
     def __init__(
         self,
@@ -79,29 +51,31 @@ class Worker:
         env: Mapping[str, str],
         say: Callable[[str], None] = lambda _text: None,
         watch_tally: Callable[[Tally], None] = lambda _tally: None,
+        parts: Sequence[Part] = (),
     ) -> None:
         self.consumer = consumer
         self.options = options
-        self.tally = Tally()
-        self._handlers = handlers
         self._say = consumer.notice = say
         self._watch_tally = watch_tally
+        self._parts = parts
+        self._started: list[Part] = []
         self._selector = selectors.DefaultSelector()
         self._signals = Signals([signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGTSTP])
         self._state: State = "working"
         self._ended_by: signal.Signals | None = None
         self._stop_at = 0.0
-        self._pending: list[tuple[Change, Ended]] = []
-        self._queues: tuple[str, ...] = options.queues
-        self._watch: Watch | None = None
-        self._watched: tuple[str, ...] = ()
-        self._dry = False
+        self._timers = Timers("poll", "beat", "tick", "look", "empty", "prune")
+        self._outcomes = Outcomes(consumer, say, lambda delay: self._timers.hasten("poll", delay / 1_000))
+        self._served = Served(consumer.backend, options.queues, handlers, self._selector)
         self._wants_idle = False
-        self._next = dict.fromkeys(("poll", "beat", "tick", "look", "empty", "prune"), 0.0)
         self._lifeline = Lifeline(consumer.lease)
         self._beat_every = consumer.lease * HEARTBEAT / HEARTBEAT_VALID / 1_000
-        self._empty = False
         self._pool = Pool(handlers, options.pool, self._selector, env)
+
+    @property
+    def tally(self) -> Tally:
+        """What this run did so far."""
+        return self._outcomes.tally
 
     # --- the loop ---
 
@@ -116,6 +90,8 @@ class Worker:
                 self._finish()
         finally:
             self._pool.close()
+            for part in self._started:
+                part.close()
             self._selector.close()
         return self._exit_code()
 
@@ -127,8 +103,11 @@ class Worker:
     def _begin(self) -> None:
         for queue, limit in self.options.max_running.items():
             self.consumer.backend.control(queue, Setting(max_running=limit))
-        self._look_up()
+        self._served.look_up()
         self._register()
+        for part in self._parts:
+            part.start(self._selector)
+            self._started.append(part)
 
     def _step(self) -> None:
         for key, _ in self._selector.select(self._patience()):
@@ -137,6 +116,8 @@ class Worker:
         self._heed()
         self._pool.tick()
         self._collect()
+        for part in self._parts:
+            part.tick()
         try:
             self._talk()
         except BackendError as error:
@@ -148,22 +129,18 @@ class Worker:
     def _patience(self) -> float:
         if self._lifeline.broken:
             return min(self._pool.patience(), max(0.001, self._lifeline.wait()), 0.5)
-        if self._pending or (self._wants_jobs() and not self._dry):
+        if self._outcomes.pending or (self._wants_jobs() and not self._served.dry):
             return 0.0
-        return max(0.0, min([self._pool.patience(), *(at - time.monotonic() for at in self._timers())]))
+        waits = [self._pool.patience(), self._timers.wait(*self._timed()), *(part.patience() for part in self._parts)]
+        if self._stop_at:
+            waits.append(self._stop_at - time.monotonic())
+        return max(0.0, min(waits))
 
-    def _timers(self) -> list[float]:
-        names = {"beat", "tick"}
+    def _timed(self) -> list[str]:
+        names = ["beat", "tick"]
         if self._state == "working":
-            names |= {"poll"} | ({"empty"} if self.options.until_empty else set())
-        return [self._next[name] for name in names] + ([self._stop_at] if self._stop_at else [])
-
-    def _is_due(self, name: str, every: float) -> bool:
-        now = time.monotonic()
-        if now < self._next[name]:
-            return False
-        self._next[name] = now + every
-        return True
+            names += ["poll", "empty"] if self.options.until_empty else ["poll"]
+        return names
 
     # --- talking to the store: at most one call of these may fail in a step ---
 
@@ -173,59 +150,47 @@ class Worker:
         if self._lifeline.broken:
             self._make_up()
         self._turn()
-        if self._is_due("beat", self._beat_every):
+        if self._timers.due("beat", self._beat_every):
             self._beat()
-        if self._is_due("tick", TICK):
+        if self._timers.due("tick", TICK):
             self._maintain()
-        if not self.options.queues and self._is_due("look", LOOK_UP):
-            self._look_up()
+        if not self.options.queues and self._timers.due("look", LOOK_UP):
+            self._served.look_up()
+        for part in self._parts:
+            part.talk()
 
     def _make_up(self) -> None:
         """After trouble: renew first, then say again what may not have arrived, then give back what was claimed unheard."""
         self._beat()
-        self._write()
+        self._outcomes.write()
         released = self.consumer.release_unknown(self._pool.held())
         self._lifeline.answered()
         self._say(f"the store answers again{f'; gave back {released} jobs claimed meanwhile' if released else ''}")
 
     def _turn(self) -> None:
-        if self._is_due("poll", POLL if self._watch else POLL_WITHOUT_HINTS):
-            self._dry = False
-        if self._dry or not self._wants_jobs():
-            self._write()
+        if self._timers.due("poll", POLL if self._served.hinted else POLL_WITHOUT_HINTS):
+            self._served.dry = False
+        if self._served.dry or not self._wants_jobs():
+            self._outcomes.write()
             return
         sent_at = boot_time()
         held = bool(self._pool.running())
         room, idle = min(self._pool.room(), MAX_CLAIM), self._pool.idle()
-        batch = self._pending
-        verdicts, jobs = self.consumer.turn([change for change, _ in batch], self._turn_queues(), room, idle)
-        self._pending = []
-        self._account(batch, verdicts)
+        changes = [change for change, _ in self._outcomes.pending]
+        verdicts, jobs = self.consumer.turn(changes, self._served.turn(), room, idle)
+        self._outcomes.written(verdicts)
         if not held:
             self._lifeline.renewed(sent_at)
-        self._dry = not jobs and idle > 0
+        self._served.dry = not jobs and idle > 0
         self._wants_idle = not jobs
         self._pool.submit(jobs)
 
     def _wants_jobs(self) -> bool:
         """Whether to claim: there is room, and when the last claim brought nothing because the next job may not be fetched
         ahead (at_most_once), a child that would start it at once."""
-        if self._state != "working" or not self._queues:
+        if self._state != "working" or not self._served.queues:
             return False
         return (self._pool.idle() if self._wants_idle else self._pool.room()) > 0
-
-    def _turn_queues(self) -> tuple[str, ...]:
-        queues = self._queues
-        if not self.options.queues and len(queues) > 1:
-            self._queues = (*queues[1:], queues[0])
-        return queues
-
-    def _write(self) -> None:
-        if self._pending:
-            batch = self._pending
-            verdicts = self.consumer.write([change for change, _ in batch])
-            self._pending = []
-            self._account(batch, verdicts)
 
     def _beat(self) -> None:
         sent_at = boot_time()
@@ -239,112 +204,30 @@ class Worker:
                 self._pool.stop(job.id, "cancel" if hold == "stop" else "lost")
 
     def _register(self) -> None:
-        self.consumer.register(
-            queues=self.options.queues,
-            processes=self.options.pool.processes,
-            running=self._pool.running(),
-            done=self.tally.succeeded + self.tally.failed,
-            state=self._state,
-        )
+        fields: dict[str, object] = {
+            "queues": self.options.queues,
+            "processes": self.options.pool.processes,
+            "running": self._pool.running(),
+            "done": self.tally.succeeded + self.tally.failed,
+            "state": self._state,
+        }
+        for part in self._parts:
+            fields |= part.registration()
+        self.consumer.register(**fields)
 
     def _maintain(self) -> None:
         if self.consumer.tick():
-            self._dry = False
-        if self._is_due("prune", PRUNE):
+            self._served.dry = False
+        if self._timers.due("prune", PRUNE):
             self.consumer.prune()
         self._watch_tally(self.tally)
 
-    def _look_up(self) -> None:
-        """Find the queues to serve, and watch them for new work."""
-        if not self.options.queues:
-            known = self.consumer.backend.queues()
-            found = tuple(q for q in known if "*" in self._handlers or q in self._handlers)
-            self._queues = tuple(q for q in self._queues if q in found) + tuple(
-                q for q in found if q not in self._queues
-            )
-        served = tuple(sorted(self._queues))
-        if served != self._watched:
-            self._watched = served
-            self._rewatch()
-
-    def _rewatch(self) -> None:
-        if self._watch is not None:
-            self._selector.unregister(self._watch)
-            self._watch.close()
-        self._watch = self.consumer.backend.watch([f"ready:{queue}" for queue in self._watched])
-        if self._watch is not None:
-            self._selector.register(self._watch, selectors.EVENT_READ, self._on_hint)
-        self._dry = False
-
-    def _on_hint(self) -> None:
-        assert self._watch is not None
-        try:
-            self._watch.drain()
-        except BackendError:
-            # Polling goes on; hints come back with the next look-up.
-            self._selector.unregister(self._watch)
-            self._watch.close()
-            self._watch, self._watched = None, ()
-        self._dry = False
-
-    # --- outcomes ---
-
     def _collect(self) -> None:
         ended, self._pool.ended = self._pool.ended, []
-        for each in ended:
-            change = self._settle(each)
-            if change is not None:
-                self._pending.append((change, each))
+        self._outcomes.add(ended)
         news, self._pool.news = self._pool.news, []
         for text in news:
             self._say(text)
-
-    def _settle(self, ended: Ended) -> Change | None:
-        job = ended.job
-        match ended.how:
-            case "outcome" if ended.outcome is not None:
-                return self.consumer.settle(job, ended.outcome)
-            case "unstarted":
-                return lifecycle.release(job)
-            case "lost":
-                return self.consumer.lose(job, ended.why)
-            case _:
-                return self._settle_stopped(ended)
-
-    def _settle_stopped(self, ended: Ended) -> Change | None:
-        job = ended.job
-        output = ended.outcome.output if ended.outcome else None
-        if ended.why == "lost":
-            self.tally.lost += 1
-            return None
-        if ended.why == "timeout":
-            return self.consumer.settle(
-                job, Outcome("failed", error=f"timed out after {job.timeout:g} s", output=output)
-            )
-        if ended.why == "cancel":
-            job = replace(job, stop=True)
-        return self.consumer.settle(job, Outcome("interrupted", output=output))
-
-    def _account(self, batch: Sequence[tuple[Change, Ended]], verdicts: Sequence[Verdict]) -> None:
-        for (change, ended), verdict in zip(batch, verdicts, strict=True):
-            if verdict == "lost":
-                self.tally.lost += 1
-                self._say(f"job {change.id}: its lease was lost, so its outcome was not recorded")
-            else:
-                self._count(change, ended)
-
-    def _count(self, change: Change, ended: Ended) -> None:
-        if "succeeded" in change.totals:
-            self.tally.succeeded += 1
-            return
-        self.tally.failed += "failed" in change.totals or "recovered" in change.totals
-        self.tally.interrupted += ended.how == "stopped" and not change.totals
-        if "dead" in change.totals:
-            self.tally.dead += 1
-        if change.job is not None and change.totals:
-            self._say(_story(change.job, change))
-        if change.delay is not None:
-            self._next["poll"] = min(self._next["poll"], time.monotonic() + change.delay / 1_000)
 
     # --- signals and the end ---
 
@@ -395,14 +278,14 @@ class Worker:
             self._state = "stopped"
 
     def _looks_empty(self) -> bool:
-        return self._nothing_left() and self._dry and self._is_due("empty", EMPTY_CHECK)
+        return self._nothing_left() and self._served.dry and self._timers.due("empty", EMPTY_CHECK)
 
     def _nothing_left(self) -> bool:
-        return not (self._pending or self._pool.ended or self._pool.held())
+        return not (self._outcomes.pending or self._pool.ended or self._pool.held())
 
     def _exhausted(self) -> bool:
         try:
-            counts = self.consumer.backend.counts(self._queues)
+            counts = self.consumer.backend.counts(self._served.queues)
             return not any(c.states["ready"] or c.states["running"] or self._comes_back(c.queue) for c in counts)
         except BackendError:
             self._lifeline.failed()
@@ -430,16 +313,4 @@ class Worker:
             self.consumer.unregister()
         except BackendError as error:
             self._say(f"could not remove this worker's registration: {error}")
-        if self._watch is not None:
-            self._selector.unregister(self._watch)
-            self._watch.close()
-
-
-def _story(job: Job, change: Change) -> str:
-    """One line for people about a job that did not succeed."""
-    what = gist(job.last_error or "")[:200]
-    if job.state == "dead":
-        return f"job {job.id} on {job.queue} is dead ({job.reason}): {what}"
-    if change.delay is None:
-        return f"job {job.id} on {job.queue} is ready again: {what}"
-    return f"job {job.id} on {job.queue} failed, next try in {format_duration(change.delay)}: {what}"
+        self._served.close()

@@ -1,0 +1,82 @@
+"""The backlog: jobs that no child has yet, in the order in which they must start, and which child gets the next."""
+
+from collections import deque
+from collections.abc import Sequence
+
+from jq_cli.job import Job
+from jq_cli.pool.member import Member
+from jq_cli.pool.options import PoolOptions
+from jq_cli.task import Task
+
+AHEAD = 0.05
+"""Seconds of work that may wait in one child."""
+
+MAX_AHEAD = 256
+
+
+class Backlog:
+    """Deals jobs out to children, only as far ahead as jobs are short."""
+
+    def __init__(self, children: Sequence[Member], options: PoolOptions) -> None:
+        self.jobs: deque[Job] = deque()
+        self._children = children
+        self._options = options
+        self._average = AHEAD
+
+    def learn(self, seconds: float) -> None:
+        """A task took so long."""
+        self._average += (seconds - self._average) * (0.5 if seconds > self._average else 0.25)
+
+    def depth(self) -> int:
+        """How many tasks one child may have."""
+        if self._options.concurrency > 1:
+            return self._options.concurrency
+        return max(1, min(MAX_AHEAD, int(AHEAD / self._average)))
+
+    def room(self) -> int:
+        """How many more jobs could be put to use now. A child is filled up once it is half empty, so that jobs travel in
+        batches."""
+        depth = self.depth()
+        free = sum(depth - len(c.tasks) for c in self._children if c.open and len(c.tasks) * 2 <= depth)
+        return max(0, free - len(self.jobs))
+
+    def idle(self) -> int:
+        """How many jobs would start at once."""
+        per = self._options.concurrency
+        free = sum(per - len(c.tasks) for c in self._children if c.open and len(c.tasks) < per)
+        return max(0, free - len(self.jobs))
+
+    def deal(self) -> None:
+        """Give jobs to children, as tasks in their `batch` to be sent."""
+        takers = [child for child in self._children if child.open]
+        depth = self.depth()
+        while self.jobs and (child := self._taker(self.jobs[0], takers, depth)):
+            child.seq += 1
+            job = self.jobs.popleft()
+            child.tasks[job.id] = (child.seq, job)
+            child.batch.append(_task(child.seq, job))
+            if child.seq == self._options.max_jobs:
+                child.retiring = True
+                takers.remove(child)
+
+    def _taker(self, job: Job, takers: list[Member], depth: int) -> Member | None:
+        """The child that should run the job next: the one with least to do, if it may take it."""
+        child = min(takers, key=_load, default=None)
+        if child is None or len(child.tasks) >= depth or child.alone:
+            return None
+        if job.losses and child.tasks:
+            return None
+        if job.delivery == "at_most_once" and len(child.tasks) >= self._options.concurrency:
+            return None
+        return child
+
+
+def _load(child: Member) -> int:
+    return len(child.tasks)
+
+
+def _task(seq: int, job: Job) -> Task:
+    return Task(
+        seq, job.id, job.queue, job.payload, job.attempt, job.priority, job.created_at, job.token or "",
+        job.timeout, job.headers, job.schedule,
+    )  # fmt: skip

@@ -1,0 +1,33 @@
+"""How a worker runs, and what it tells of a run."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from jq_cli.pool.options import PoolOptions
+
+
+class WorkerOptions(msgspec.Struct, frozen=True):
+    """How a worker runs. Without `queues`, every queue that has a handler. Seconds.
+
+    until_empty     end when the queues hold nothing ready or running and no retry is pending
+    wait_scheduled  with it: wait for jobs delayed by their producers too
+    max_running     limits to set on queues before the first claim
+    """
+
+    queues: tuple[str, ...] = ()
+    until_empty: bool = False
+    wait_scheduled: bool = False
+    shutdown_timeout: float = 25.0
+    max_running: Mapping[str, int] = {}
+    pool: PoolOptions = PoolOptions()
+
+
+class Tally(msgspec.Struct):
+    """What this run of a worker did. `dead` counts jobs it sent to the DLQ, `lost` outcomes that came too late."""
+
+    succeeded: int = 0
+    failed: int = 0
+    dead: int = 0
+    lost: int = 0
+    interrupted: int = 0
