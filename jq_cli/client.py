@@ -11,6 +11,7 @@ from jq_cli.change import Change, Verdict
 from jq_cli.config.settings import Settings
 from jq_cli.draft import Draft, check_name
 from jq_cli.errors import BackendUnreachable, NotFound
+from jq_cli.filter import JobFilter
 from jq_cli.ids import is_ulid
 from jq_cli.job import Job, State
 
@@ -109,10 +110,42 @@ class Client:
 
     def jobs(self, queue: str, state: State, *, reverse: bool = False) -> Iterator[Job]:
         """The jobs of a queue in a state, in the state's own order, fetched page by page."""
+        for page in self._pages(queue, state, reverse=reverse):
+            yield from page
+
+    def matching(
+        self,
+        queue: str,
+        states: Sequence[State],
+        jobs: JobFilter,
+        now: int,
+        *,
+        reverse: bool = False,
+        seen: Callable[[int], None] = lambda _: None,
+    ) -> Iterator[Job]:
+        """The jobs of a queue in these states that a filter means, state by state, in constant memory; those of a filter that
+        names ids in its order. `now`: the moment (ms) from which ages count. `seen` is told of each page how many jobs it had."""
+        pages = self._named(queue, states, jobs.ids) if jobs.ids else self._in(queue, states, reverse=reverse)
+        for page in pages:
+            for job in page:
+                if jobs.matches(job, now):
+                    yield job
+            seen(len(page))
+
+    def _in(self, queue: str, states: Sequence[State], *, reverse: bool) -> Iterator[list[Job]]:
+        for state in states:
+            yield from self._pages(queue, state, reverse=reverse)
+
+    def _named(self, queue: str, states: Sequence[State], ids: Sequence[str]) -> Iterator[list[Job]]:
+        for at in range(0, len(ids), PAGE):
+            found = self.get(queue, ids[at : at + PAGE])
+            yield [job for job in found if job is not None and job.state in states]
+
+    def _pages(self, queue: str, state: State, *, reverse: bool) -> Iterator[list[Job]]:
         cursor: str | None = None
         while True:
             page = self.backend.page(queue, state, cursor=cursor, limit=PAGE, reverse=reverse)
-            yield from page.jobs
+            yield page.jobs
             cursor = page.cursor
             if cursor is None:
                 return

@@ -100,7 +100,6 @@ class JobFilter:
         self._older = None if older_than is None else parse_age(older_than, "older-than")
         self._newer = None if newer_than is None else parse_age(newer_than, "newer-than")
         self._checks: list[Check] = [
-            *_in_states(self.states),
             *_in_ids(frozenset(self.ids)),
             *_numbers(priority, attempts),
             *_headers([parse_clause(text, "header") for text in headers]),
@@ -110,10 +109,17 @@ class JobFilter:
 
     def __bool__(self) -> bool:
         """Whether it leaves anything out."""
+        return bool(self.states) or self.narrow
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it leaves out jobs of its states, so that their count has to be found by looking at each."""
         return bool(self._checks) or self._older is not None or self._newer is not None
 
     def matches(self, job: Job, now: int) -> bool:
         """Whether a job is meant. `now`: the store's time in ms, for ages."""
+        if self.states and job.state not in self.states:
+            return False
         if self._older is not None and moment_of(job) > self._older.moment(now):
             return False
         if self._newer is not None and moment_of(job) <= self._newer.moment(now):
@@ -195,10 +201,6 @@ def parse_age(text: str, field: str) -> Age:
 
 
 # --- checks ---
-
-
-def _in_states(states: frozenset[State]) -> list[Check]:
-    return [lambda job: job.state in states] if states else []
 
 
 def _in_ids(ids: frozenset[str]) -> list[Check]:

@@ -8,7 +8,7 @@ from tests.architecture import calls, cycle, functions, imports, libraries, modu
 LAYERS: list[set[str]] = [
     {"errors", "ids", "store_url", "task", "process", "view.safe_text"},
     {"durations", "job"},
-    {"draft", "change"},
+    {"draft", "change", "filter"},
     {"lifecycle", "backends", "handlers"},
     {"consumer", "config.settings", "pool"},
     {"client", "worker", "scheduler", "server", "testing"},
@@ -24,7 +24,7 @@ BESIDE = {"backends": {"base"}, "handlers": {"spec"}, "commands": set()}
 """Packages whose modules do not know each other, and what they may all know."""
 
 FINDERS = {"backends.registry"}
-PURE = ("job", "lifecycle", "draft", "change", "durations")
+PURE = ("job", "lifecycle", "draft", "change", "durations", "filter")
 IMPURE = {
     "time",
     "os",
