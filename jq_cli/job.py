@@ -36,13 +36,31 @@ class Backoff(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ErrorEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One failed or lost execution: when (ms, the worker's view of the store's clock), which one, where, why."""
+    """One failed or lost execution: when (ms, the worker's view of the store's clock), which one, where, why. `started`:
+    when it was claimed; `retry_in`: ms until the next try, None when the job waits for none."""
 
     at: int
     generation: int
     worker: str
     error: str
     kind: str = "failed"
+    started: int | None = None
+    retry_in: int | None = None
+
+
+class Deed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an operator did to a job: when (ms, the store's clock), who, what (`edited`, `requeued`, ...).
+
+    `before` holds the fields that it changed as they were, `payload` the payload as it was. Of an old deed they may have been
+    dropped to keep the record small (`lifecycle.remembered`); `dropped` then is the size of the payload in bytes.
+    """
+
+    at: int
+    by: str
+    what: str
+    payload: bytes | None = None
+    before: dict[str, Any] = {}
+    dropped: int = 0
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -87,6 +105,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_
     reason: str | None = None
     last_error: str | None = None
     errors: tuple[ErrorEntry, ...] = ()
+    history: tuple[Deed, ...] = ()
     result: msgspec.Raw = NO_RESULT
     raw: bytes = b""
     extra: dict[str, Any] = {}

@@ -77,7 +77,7 @@ def fail(job: Job, error: str, *, now: int, rand: float, keeping: Keeping = KEEP
     if failed.failures > job.max_retries:
         return _die(failed, "retries", keeping, "failed")
     delay = max(backoff_delay(job, failed.failures, rand), least_delay)
-    return _again(failed, delay, keeping, totals=("failed",))
+    return _again(_retried(failed, delay), delay, keeping, totals=("failed",))
 
 
 def backoff_delay(job: Job, failures: int, rand: float) -> int:
@@ -155,7 +155,7 @@ def lose(job: Job, *, now: int, mark: str = "", keeping: Keeping = KEEPING, why:
     if job.format > FORMAT:
         change = release(job, keeping)
     else:
-        entry = ErrorEntry(at=now, generation=job.generation, worker=job.owner or "", error=why, kind="lost")
+        entry = _entry(job, now, why, "lost")
         lost = replace(job, losses=job.losses + 1, last_error=why, errors=_appended(job, entry))
         if job.delivery == "at_most_once":
             change = _die(lost, "at_most_once", keeping, "recovered")
@@ -199,6 +199,17 @@ def remove(job: Job, mark: str) -> Change:
     _demand(job, job.state != "running", "a running job cannot be removed; cancel it first")
     keys = () if job.state in FINAL else _freed_keys(job)
     return Change(job.queue, job.id, job.version, False, mark, None, keys=keys)
+
+
+def edit(job: Job, new: Job, mark: str, keeping: Keeping = KEEPING) -> Change:
+    """Give a job that waits or is dead the payload and options of `new` and leave it where it is; a ready job takes the
+    place of its new priority."""
+    _demand(job, job.state != "running", "a running job cannot be edited; cancel it first")
+    _demand(job, job.state in WAITING or job.state == "dead", "only a job that waits or is dead can be edited")
+    _demand(job, job.format <= FORMAT, "it was written by a newer version; edit it with that one")
+    change = _change(job, new, kind="")
+    keep, _ = _kept(new, keeping) if job.state == "dead" else (None, None)
+    return unfenced(replace(change, keep=keep, payload=new.payload != job.payload), job, mark)
 
 
 # --- parts ---
@@ -267,10 +278,18 @@ def _freed_dedup(job: Job) -> tuple[KeyChange, ...]:
 
 
 def _failed(job: Job, error: str, now: int) -> Job:
-    entry = ErrorEntry(at=now, generation=job.generation, worker=job.owner or "", error=error[-MAX_ERROR_TEXT:])
+    entry = _entry(job, now, error[-MAX_ERROR_TEXT:])
     return replace(
         job, failures=job.failures + 1, last_error=error[-4 * MAX_ERROR_TEXT :], errors=_appended(job, entry)
     )
+
+
+def _entry(job: Job, now: int, error: str, kind: str = "failed") -> ErrorEntry:
+    return ErrorEntry(now, job.generation, job.owner or "", error, kind, job.started_at)
+
+
+def _retried(job: Job, delay: int) -> Job:
+    return replace(job, errors=(*job.errors[:-1], replace(job.errors[-1], retry_in=delay)))
 
 
 def _expired(job: Job) -> Job:

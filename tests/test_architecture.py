@@ -9,7 +9,7 @@ LAYERS: list[set[str]] = [
     {"errors", "ids", "store_url", "task", "process", "view.safe_text"},
     {"durations", "job"},
     {"draft", "change", "filter"},
-    {"lifecycle", "backends", "handlers"},
+    {"lifecycle", "history", "backends", "handlers"},
     {"consumer", "config.settings", "pool"},
     {"client", "worker", "scheduler", "server", "testing"},
     set(),  # whatever is named nowhere else: what commands share
@@ -24,7 +24,7 @@ BESIDE = {"backends": {"base"}, "handlers": {"spec"}, "commands": set()}
 """Packages whose modules do not know each other, and what they may all know."""
 
 FINDERS = {"backends.registry"}
-PURE = ("job", "lifecycle", "draft", "change", "durations", "filter")
+PURE = ("job", "lifecycle", "history", "draft", "change", "durations", "filter")
 IMPURE = {
     "time",
     "os",
