@@ -48,6 +48,18 @@ def check_name(name: str, field: str = "queue") -> str:
     return name
 
 
+def check_payload(encoded: bytes, limit: int = MAX_PAYLOAD) -> bytes:
+    """Payload bytes that must be JSON as they are. Raises InvalidField when they are not, or are out of bounds."""
+    if len(encoded) > limit:
+        raise InvalidField("payload", f"{len(encoded):,} bytes are more than the {limit:,} allowed (max_payload)")
+    check_depth(encoded)
+    try:
+        msgspec.json.decode(encoded)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidField("payload", json_problem(encoded, error)) from None
+    return encoded
+
+
 def parse_payload(text: bytes, *, as_text: bool = False, limit: int = MAX_PAYLOAD) -> bytes:
     """The payload as JSON bytes. Text that is not JSON becomes a JSON string, unless it starts like JSON: then it must parse.
 
