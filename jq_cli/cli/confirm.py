@@ -1,8 +1,8 @@
-"""Asks before something is done to many jobs; where nobody can be asked, only `--yes` will do."""
+"""Asks before something is done to many jobs, or in production; where nobody can be asked, only `--yes` will do."""
 
 import sys
 
-from jq_cli.cli.session import say
+from jq_cli.cli.session import Session, say
 from jq_cli.errors import JqError, UsageError
 
 
@@ -15,3 +15,9 @@ def confirm(action: str, *, yes: bool) -> None:
     say(f"{action}? [y/N]")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise JqError("nothing was changed")
+
+
+def confirm_in_production(session: Session, action: str, *, yes: bool) -> None:
+    """Where the profile in force says `production: true`, ask before anything destructive; elsewhere go on."""
+    if session.settings.production:
+        confirm(action + session.where, yes=yes)

@@ -34,6 +34,18 @@ def _backends(context: click.Context, parameter: click.Parameter, incomplete: st
     return [name for name in (*named, *known()) if name.startswith(incomplete)]
 
 
+def _profiles(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from jq_cli.errors import JqError
+
+    session = context.find_object(Session)
+    try:
+        return (
+            [name for name in session.settings.profiles if name.startswith(incomplete)] if session is not None else []
+        )
+    except JqError:
+        return []
+
+
 def _global(*names: str, **attributes: Any) -> click.Option:
     return click.Option(names, expose_value=False, callback=_keep, **attributes)
 
@@ -46,6 +58,7 @@ GLOBAL_OPTIONS: list[click.Parameter] = [
         help="The store: a name from the configuration, or a URL.",
     ),
     _global("--namespace", metavar="NAME", help="Prefix that isolates environments sharing one store."),
+    _global("--profile", metavar="NAME", shell_complete=_profiles, help="A set of settings that the file holds."),
     _global("--config", metavar="FILE", help="The configuration file."),
     _global("--color", type=click.Choice(["auto", "always", "never"]), help="When to use colour."),
     _global("--debug", is_flag=True, default=None, help="Show the traceback of an error."),

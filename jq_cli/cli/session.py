@@ -1,5 +1,6 @@
 """What one command run shares: the global options, the settings they lead to, and the store those name."""
 
+import os
 import sys
 from contextlib import suppress
 from functools import cached_property
@@ -26,6 +27,19 @@ class Session:
         for warning in settings.warnings:
             say(f"warning: {warning}")
         return settings
+
+    @property
+    def who(self) -> str:
+        """The person at the keyboard, for the records of what was done: `ada@host`."""
+        import socket
+
+        user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.geteuid())
+        return f"{user}@{socket.gethostname()}"
+
+    @property
+    def where(self) -> str:
+        """Words for a question about something destructive, empty outside production."""
+        return f" in production (profile {self.settings.profile})" if self.settings.production else ""
 
     def open(self) -> Backend:
         """The store, opened; close it, or use it as a context manager. Errors name the store."""

@@ -53,6 +53,7 @@ def _typed(key: str, value: Any) -> Any:
 def _leaves(settings: Settings) -> Iterator[tuple[Keys, Any]]:
     yield ("backend",), settings.store.name or settings.store.shown
     yield ("namespace",), settings.namespace
+    yield from _set((), {"profile": settings.profile, "production": settings.production or None})
     yield ("max_payload",), settings.max_payload
     for name, backend in settings.backends.items():
         yield ("backends", name, "url"), mask_url(backend.url)

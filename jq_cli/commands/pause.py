@@ -1,8 +1,5 @@
 """`jq pause`: stop handing out the jobs of queues."""
 
-import os
-import socket
-
 import click
 
 from jq_cli.backends.base import Setting
@@ -29,7 +26,7 @@ def command(session: Session, queues: tuple[str, ...], reason: str, until: str |
         raise InvalidField("reason", f"{len(reason):,} characters are more than the 1,000 bytes allowed")
     targets = Targets()
     with session.client() as client:
-        setting = Setting(paused=True, reason=reason, by=_who(), pause_for=_pause_for(client, until))
+        setting = Setting(paused=True, reason=reason, by=session.who, pause_for=_pause_for(client, until))
         for queue in queues:
             try:
                 client.demand(queue)
@@ -54,8 +51,3 @@ def _pause_for(client: Client, until: str | None) -> int | None:
     if pause <= 0:
         raise InvalidField("until", f"{until[:40]!r} is not in the future")
     return pause
-
-
-def _who() -> str:
-    user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.geteuid())
-    return f"{user}@{socket.gethostname()}"

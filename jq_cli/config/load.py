@@ -21,18 +21,22 @@ class Flags(msgspec.Struct):
     config: str | None = None
     backend: str | None = None
     namespace: str | None = None
+    profile: str | None = None
 
 
 def load(flags: Flags | None = None, env: Mapping[str, str] = os.environ) -> Settings:
     """The settings in force. Raises ConfigError with every mistake, one a line."""
     flags = flags or Flags()
     path = find_file(flags, env)
+    profile, named_by = choose_profile(flags, env)
     fields: dict[str, Any] = {}
     problems: list[str] = []
     if path is not None:
         from jq_cli.config.schema import read_file
 
-        fields, problems = read_file(path)
+        fields, problems = read_file(path, profile)
+    if profile is not None:
+        problems += _take_profile(fields, profile, named_by)
     settings = _complete(fields, flags, env, problems)
     if problems:
         raise ConfigError("\n".join(problems))
@@ -52,6 +56,23 @@ def find_file(flags: Flags, env: Mapping[str, str]) -> str | None:
     return home if os.path.exists(home) else None
 
 
+def choose_profile(flags: Flags, env: Mapping[str, str]) -> tuple[str | None, str]:
+    """The name of the profile in force, None for none, and what named it. An empty `--profile` stands for none."""
+    if flags.profile is not None:
+        return flags.profile or None, "--profile"
+    return env.get("JQ_PROFILE") or None, "JQ_PROFILE"
+
+
+def _take_profile(fields: dict[str, Any], profile: str, named_by: str) -> list[str]:
+    known = fields.get("profiles", ())
+    if profile not in known:
+        where = f"known: {', '.join(known)}" if known else "no configuration file names one"
+        return [f"no such profile: {profile[:60]!r}; {where} ({named_by})"]
+    fields["profile"] = profile
+    fields["sources"]["profile",] = named_by
+    return []
+
+
 def _refuse_foreign(path: str) -> None:
     # In a folder where others may write, anybody could leave a file that chooses what this user's workers run.
     if os.stat(path).st_uid not in (0, os.geteuid()):
@@ -61,7 +82,7 @@ def _refuse_foreign(path: str) -> None:
 def _complete(fields: dict[str, Any], flags: Flags, env: Mapping[str, str], problems: list[str]) -> Settings:
     sources: dict[Keys, str] = fields.setdefault("sources", {})
     _override(fields, ("namespace",), flags.namespace, "--namespace")
-    if flags.namespace is None:
+    if flags.namespace is None and not _insists(("namespace",), flags, sources):
         _override(fields, ("namespace",), env.get("JQ_NAMESPACE"), "JQ_NAMESPACE")
     try:
         check_name(fields.get("namespace", "jq"), "namespace")
@@ -78,6 +99,12 @@ def _complete(fields: dict[str, Any], flags: Flags, env: Mapping[str, str], prob
     return Settings(**fields)
 
 
+def _insists(keys: Keys, flags: Flags, sources: Mapping[Keys, str]) -> bool:
+    # Whoever typed --profile prod means its store, whatever variables an old shell still carries; a variable wins over a
+    # profile that only another variable names.
+    return bool(flags.profile) and sources.get(keys, "").endswith(f"(profile {flags.profile})")
+
+
 def _override(fields: dict[str, Any], keys: Keys, value: str | None, source: str) -> None:
     if value:
         fields[keys[0]] = value
@@ -90,6 +117,8 @@ def choose_backend(
     """The name or URL of the store and where that came from ("" for the built-in default)."""
     if flags.backend:
         return flags.backend, "--backend"
+    if in_file and _insists(("backend",), flags, sources):
+        return in_file, sources["backend",]
     if env.get("JQ_BACKEND_FILE") and not env.get("JQ_BACKEND"):
         return read_secret(env["JQ_BACKEND_FILE"], "JQ_BACKEND_FILE"), "JQ_BACKEND_FILE"
     for variable in ("JQ_BACKEND", "BACKEND"):

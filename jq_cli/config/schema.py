@@ -89,24 +89,38 @@ BACKEND = Group(
     extra=scalar(),
 )
 
-SCHEMA = Group(
-    {
-        "backend": text("a name or URL"),
-        "namespace": name("namespace"),
-        "max_payload": size(1, 64 * 2**20),
-        "backends": Named(BACKEND),
-        "defaults": QUEUE,
-        "queues": Named(QUEUE),
-        "worker": WORKER,
-    }
-)
+_SETTINGS: dict[str, Kind | Group | Named] = {
+    "backend": text("a name or URL"),
+    "namespace": name("namespace"),
+    "max_payload": size(1, 64 * 2**20),
+    "defaults": QUEUE,
+    "queues": Named(QUEUE),
+    "worker": WORKER,
+}
+
+PROFILE = Group({"production": flag(), **_SETTINGS})
+
+SCHEMA = Group({**_SETTINGS, "backends": Named(BACKEND), "profiles": Named(PROFILE)})
 
 
-def read_file(path: str) -> tuple[dict[str, Any], list[str]]:
-    """The fields of Settings that a file sets, and everything that is wrong with it."""
+def read_file(path: str, profile: str | None = None) -> tuple[dict[str, Any], list[str]]:
+    """The fields of Settings that a file sets, with a profile's values over the others, and everything that is wrong with
+    the file. `profiles` are the names of all; a profile that is not among them changes nothing."""
     reader = Reader(read_text(path), os.path.basename(path))
     reader.read(SCHEMA)
-    values = reader.values
+    profiles = tuple(_names(reader.values, "profiles"))
+    values = _in_profile(reader.values, profile)
+    fields, problems = _fields(path, values), reader.problems + _contradictions(values)
+    return fields | {"profiles": profiles, "warnings": _warnings(path, reader.values)}, problems
+
+
+def _in_profile(values: Values, profile: str | None) -> Values:
+    shared = {key: value for key, value in values.items() if key[0] != "profiles"}
+    own = {} if profile is None else _under(values, ("profiles", profile))
+    return shared | {key: (value, f"{source} (profile {profile})") for key, (value, source) in own.items()}
+
+
+def _fields(path: str, values: Values) -> dict[str, Any]:
     fields: dict[str, Any] = {key[0]: value for key, (value, _) in values.items() if len(key) == 1}
     default_values = _under(values, ("defaults",))
     fields["defaults"] = _queue(default_values)
@@ -115,8 +129,7 @@ def read_file(path: str) -> tuple[dict[str, Any], list[str]]:
     fields["backends"] = {b: _backend(_under(values, ("backends", b))) for b in _names(values, "backends")}
     fields["sources"] = _sources(values)
     fields["file"] = str(path)
-    fields["warnings"] = _warnings(path, fields)
-    return fields, reader.problems + _contradictions(values, fields["backends"])
+    return fields
 
 
 def _under(values: Values, prefix: Keys) -> Values:
@@ -151,9 +164,10 @@ def _sources(values: Values) -> dict[Keys, str]:
     return sources
 
 
-def _contradictions(values: Values, backends: dict[str, BackendSettings]) -> list[str]:
+def _contradictions(values: Values) -> list[str]:
     problems = []
-    for label, backend in backends.items():
+    for label in _names(values, "backends"):
+        backend = _backend(_under(values, ("backends", label)))
         where = f"(backends.{label}, {values['backends', label][1]})"
         if not backend.url:
             problems.append(f"a backend needs a url {where}")
@@ -162,9 +176,9 @@ def _contradictions(values: Values, backends: dict[str, BackendSettings]) -> lis
     return problems
 
 
-def _warnings(path: str, fields: dict[str, Any]) -> tuple[str, ...]:
-    urls = [fields.get("backend") or "", *(backend.url for backend in fields["backends"].values())]
-    options = [option for backend in fields["backends"].values() for option in backend.options.items()]
+def _warnings(path: str, values: Values) -> tuple[str, ...]:
+    urls = [value for key, (value, _) in values.items() if key[-1] in ("backend", "url")]
+    options = [(key[-1], value) for key, (value, _) in values.items() if key[0] == "backends" and key[-1] not in BACKEND.fields]
     secret = any(map(has_secret, urls)) or any(mask_option(name, value) != value for name, value in options)
     if secret and readable_by_others(path):
         return (f"{path} holds a password and others may read it; chmod 600 it, or use password_file or password_env",)

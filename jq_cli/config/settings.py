@@ -76,7 +76,8 @@ class Store(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """All settings of one command. `queues` are merged with `defaults` already."""
+    """All settings of one command. `queues` are merged with `defaults` already, and everything with the profile in force;
+    `profiles` are the names of all there are. In `production` nothing destructive is done unasked."""
 
     store: Store = Store("sqlite")
     namespace: str = "jq"
@@ -85,6 +86,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     defaults: QueueSettings = QueueSettings()
     queues: dict[str, QueueSettings] = {}
     worker: WorkerSettings = WorkerSettings()
+    profile: str | None = None
+    production: bool = False
+    profiles: tuple[str, ...] = ()
     file: str | None = None
     sources: dict[Keys, str] = {}
     warnings: tuple[str, ...] = ()

@@ -29,6 +29,8 @@ Installed as `jq` and, identical, as `jobq`; `python -m jq_cli` is the third way
   elsewhere. `--dry-run` changes nothing. After an interruption, call the command again: it goes on with what is left.
 - **The store** is `--backend NAME|URL`, else `JQ_BACKEND` or `BACKEND`, else the configuration file's, else `REDIS_ADDR` when
   set, else SQLite in `$XDG_DATA_HOME/jq/jq.db`. Messages name it, with secrets masked.
+- **Profiles**: `--profile NAME` or `JQ_PROFILE` chooses a section of the configuration file. One with `production: true` asks
+  before anything destructive, and off a terminal refuses without `--yes`.
 - **Stored text is shown safely**: control, bidi and invisible characters appear as `\\x1b` or `\\u202e`, in JSON as JSON escapes.
 - **Colour**: `--color auto|always|never`, `NO_COLOR`, `TERM=dumb`. No progress bar where no person looks.
 
