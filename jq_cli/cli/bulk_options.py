@@ -11,13 +11,14 @@ import msgspec
 from jq_cli.bulk import Bulk, Pace, Result
 from jq_cli.change import Change
 from jq_cli.cli import suggestions
-from jq_cli.cli.confirm import confirm
+from jq_cli.cli.confirm import confirm, confirm_in_production
 from jq_cli.cli.interrupts import Interrupted, Interrupts
 from jq_cli.cli.options import Function
 from jq_cli.cli.session import Session, say
 from jq_cli.cli.targets import Targets, ids_from
 from jq_cli.client import Client
 from jq_cli.errors import Conflict, InvalidField, NotFound, UsageError
+from jq_cli.history import noted
 from jq_cli.ids import is_ulid
 from jq_cli.job import Job, State
 from jq_cli.view.bar import Bar
@@ -78,7 +79,7 @@ def run_action(session: Session, action: Action, names: Sequence[str], **options
     pace = Pace(_rate(scope.rate))
     queues, ids = _targets(action, names, scope)
     with session.client() as client, Interrupts() as interrupts, Bar(color=session.color != "never") as bar:
-        run = _Run(client, action, scope, pace=pace, interrupts=interrupts, bar=bar)
+        run = _Run(session, client, action, scope, pace=pace, interrupts=interrupts, bar=bar)
         try:
             for queue in queues:
                 run.queue(queue, ids)
@@ -106,10 +107,19 @@ class _Run:
     """One run of an action over its queues."""
 
     def __init__(
-        self, client: Client, action: Action, scope: Scope, *, pace: Pace, interrupts: Interrupts, bar: Bar
+        self,
+        session: Session,
+        client: Client,
+        action: Action,
+        scope: Scope,
+        *,
+        pace: Pace,
+        interrupts: Interrupts,
+        bar: Bar,
     ) -> None:
-        self._client, self._action, self._scope, self._bar = client, action, scope, bar
-        self._bulk = Bulk(client, action.make, self._report, pace=pace, held=interrupts.held)
+        self._session, self._client, self._action, self._scope, self._bar = session, client, action, scope, bar
+        self._bulk = Bulk(client, self._make, self._report, pace=pace, held=interrupts.held)
+        self._now = 0
         self._counts: dict[str, int] = {}
         self._queue = ""
         self._total: int | None = None
@@ -126,12 +136,13 @@ class _Run:
             self.targets.failed(error)
             return
         self._counts.setdefault(queue, 0)
-        self._queue = queue
+        self._queue, self._now = queue, counts.now
         if ids is None:
             self._every(queue, counts.states.get(self._action.state, 0), counts.now)
         elif self._scope.dry_run:
             self._counts[queue] += self._dry(queue, ids)
         else:
+            confirm_in_production(self._session, f"{self._action.verb} jobs of {queue}", yes=self._scope.yes)
             self._bulk.named(queue, ids)
 
     def _every(self, queue: str, count: int, now: int) -> None:
@@ -140,8 +151,9 @@ class _Run:
         if self._scope.dry_run:
             self._counts[queue] += count
         elif count:
-            if action.asks:
-                confirm(f"{action.verb} {_jobs(count, action.state)} of {queue}", yes=self._scope.yes)
+            if action.asks or self._session.settings.production:
+                what = f"{action.verb} {_jobs(count, action.state)} of {queue}"
+                confirm(what + self._session.where, yes=self._scope.yes)
             # Those that die from now on are for the next call: a job that dies at once could keep this one busy for ever.
             self._total = count
             self._bulk.every(queue, action.state, count, lambda job: job.finished_at is None or job.finished_at <= now)
@@ -158,6 +170,10 @@ class _Run:
             else:
                 self.targets.failed(Conflict(f"would not {self._action.verb} {id}: it is {job.state}"))
         return found
+
+    def _make(self, job: Job, mark: str) -> Change:
+        change = self._action.make(job, mark)
+        return noted(change, job, what=self._action.done, by=self._session.who, now=self._now)
 
     def _report(self, results: list[Result]) -> None:
         for result in results:

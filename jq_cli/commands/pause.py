@@ -4,12 +4,15 @@ import click
 
 from jq_cli.backends.base import Setting
 from jq_cli.cli import options, suggestions
+from jq_cli.cli.confirm import confirm_in_production
 from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session, say
 from jq_cli.cli.targets import Targets
 from jq_cli.client import Client
 from jq_cli.durations import format_moment, parse_duration, parse_moment
 from jq_cli.errors import InvalidField, NotFound
+
+UNITS = ("s", "m", "h", "d")
 
 HELP = """Stop handing out the jobs of queues. Running jobs go on; enqueuing goes on. After this command has ended no worker
 gets a job from them until `jq resume`, or the moment given with --until."""
@@ -18,12 +21,16 @@ gets a job from them until `jq resume`, or the moment given with --until."""
 @options.command("pause", HELP)
 @click.argument("queues", nargs=-1, required=True, metavar="QUEUE...", shell_complete=suggestions.queues)
 @click.option("--reason", default="", metavar="TEXT", help="Why, for others to read.")
-@click.option("--until", metavar="MOMENT", help="Resume by itself then: RFC 3339, +5m or a Unix time.")
+@click.option(
+    "--until", metavar="MOMENT|DURATION", help="Resume by itself then: in 30m, at an RFC 3339 moment or a Unix time."
+)
+@click.option("--yes", is_flag=True, help="Do not ask in production.")
 @pass_session
-def command(session: Session, queues: tuple[str, ...], reason: str, until: str | None) -> None:
+def command(session: Session, queues: tuple[str, ...], reason: str, until: str | None, yes: bool) -> None:
     """Pause queues."""
     if len(reason.encode(errors="replace")) > 1_000:
         raise InvalidField("reason", f"{len(reason):,} characters are more than the 1,000 bytes allowed")
+    confirm_in_production(session, f"pause {', '.join(queues)}", yes=yes)
     targets = Targets()
     with session.client() as client:
         setting = Setting(paused=True, reason=reason, by=session.who, pause_for=_pause_for(client, until))
@@ -43,8 +50,8 @@ def command(session: Session, queues: tuple[str, ...], reason: str, until: str |
 def _pause_for(client: Client, until: str | None) -> int | None:
     if until is None:
         return None
-    if until.startswith("+"):
-        pause = parse_duration(until[1:], "until")
+    if until.startswith("+") or until[-1:] in UNITS:
+        pause = parse_duration(until.removeprefix("+"), "until")
     else:
         now = client.backend.now()
         pause = parse_moment(until, now, "until") - now

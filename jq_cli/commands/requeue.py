@@ -8,7 +8,7 @@ from jq_cli import lifecycle
 from jq_cli.bulk import Bulk, Result
 from jq_cli.change import Change
 from jq_cli.cli import options, suggestions
-from jq_cli.cli.confirm import confirm
+from jq_cli.cli.confirm import confirm, confirm_in_production
 from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session, say
 from jq_cli.cli.targets import Targets
@@ -27,12 +27,13 @@ With --worker: all jobs of a worker that you know to be gone, without waiting fo
 @options.command("requeue", HELP)
 @click.argument("queues", nargs=-1, metavar="[QUEUE]...", shell_complete=suggestions.queues)
 @click.option("--worker", "workers", multiple=True, metavar="ID", help="Recover all jobs of this worker.")
-@click.option("--yes", is_flag=True, help="Do not ask, even when the worker still sends heartbeats.")
+@click.option("--yes", is_flag=True, help="Do not ask, even in production or when the worker still sends heartbeats.")
 @pass_session
 def command(session: Session, queues: tuple[str, ...], workers: tuple[str, ...], yes: bool) -> None:
     """Recover jobs."""
     if queues and workers:
         raise UsageError("name queues or workers, not both")
+    confirm_in_production(session, "recover the jobs of lost workers", yes=yes)
     targets = Targets()
     with session.client() as client:
         if workers:

@@ -178,7 +178,9 @@ def _contradictions(values: Values) -> list[str]:
 
 def _warnings(path: str, values: Values) -> tuple[str, ...]:
     urls = [value for key, (value, _) in values.items() if key[-1] in ("backend", "url")]
-    options = [(key[-1], value) for key, (value, _) in values.items() if key[0] == "backends" and key[-1] not in BACKEND.fields]
+    options = [
+        (key[-1], value) for key, (value, _) in values.items() if key[0] == "backends" and key[-1] not in BACKEND.fields
+    ]
     secret = any(map(has_secret, urls)) or any(mask_option(name, value) != value for name, value in options)
     if secret and readable_by_others(path):
         return (f"{path} holds a password and others may read it; chmod 600 it, or use password_file or password_env",)

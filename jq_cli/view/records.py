@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import asdict
 
 from jq_cli.backends.base import QueueCounts
-from jq_cli.job import STATES, Job
+from jq_cli.job import STATES, Deed, Job
 
 Record = dict[str, Any]
 
@@ -14,7 +14,7 @@ JOB_FIELDS = (
     "id", "queue", "state", "priority", "payload", "ready_at", "created_at", "started_at", "finished_at", "expires_at",
     "max_retries", "max_losses", "delivery", "backoff", "timeout", "retention", "dedup_key", "dedup_ttl", "dedup_until",
     "idempotency_key", "idempotency_ttl", "headers", "schedule", "generation", "failures", "losses", "owner",
-    "lease_until", "stop", "reason", "last_error", "errors", "result", "version",
+    "lease_until", "stop", "reason", "last_error", "errors", "history", "result", "version",
 )  # fmt: skip
 
 QUEUE_FIELDS = (
@@ -33,9 +33,14 @@ def job_record(job: Job) -> Record:
     record["result"] = json_value(bytes(job.result)) if bytes(job.result) else None
     record["backoff"] = asdict(job.backoff)
     record["errors"] = [asdict(entry) for entry in job.errors]
+    record["history"] = [_deed_record(deed) for deed in job.history]
     if job.raw:
         record["raw"] = job.raw.decode("utf-8", errors="backslashreplace")
     return record
+
+
+def _deed_record(deed: Deed) -> Record:
+    return asdict(deed) | {"payload": None if deed.payload is None else json_value(deed.payload)}
 
 
 def queue_record(counts: QueueCounts) -> Record:

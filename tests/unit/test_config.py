@@ -296,6 +296,83 @@ def test_a_file_here_that_belongs_to_somebody_else_must_be_named(monkeypatch: py
     assert load(Flags(config="jq.yaml"), {}).namespace == "a"
 
 
+# --- profiles ---
+
+PROFILES = """
+backend: a
+namespace: top
+max_payload: 2MiB
+backends: {a: {url: memory://a}, b: {url: memory://b}}
+defaults: {timeout: 1m, priority: 1}
+queues: {q: {priority: 2}}
+profiles:
+  prod: {backend: b, namespace: shop, production: true, defaults: {timeout: 9s}, queues: {q: {max_retries: 9}, r: {}}, worker: {processes: 4}}
+  other: {}
+"""
+
+
+def chosen(settings: Settings) -> tuple[str, str, bool]:
+    return settings.store.url, settings.namespace, settings.production
+
+
+def test_a_profile_wins_over_the_file_option_by_option() -> None:
+    settings = loaded(PROFILES, flags=Flags(profile="prod"))
+    assert (settings.profile, *chosen(settings)) == ("prod", "memory://b", "shop", True)
+    assert (settings.queue("q").priority, settings.queue("q").timeout, settings.queue("q").max_retries) == (2, 9.0, 9)
+    assert (settings.defaults.priority, settings.worker.processes, settings.max_payload) == (1, 4, 2 * 2**20)
+    assert (settings.profiles, "r" in settings.queues) == (("prod", "other"), True)
+    assert settings.sources["namespace",] == "jq.yaml line 9 (profile prod)"
+    assert settings.sources["queues", "q", "timeout"] == "jq.yaml line 9 (profile prod)"
+    assert settings.sources["profile",] == "--profile"
+
+
+def test_without_a_profile_the_file_holds_and_nothing_is_production() -> None:
+    for flags in (None, Flags(profile="other"), Flags(profile="")):
+        settings = loaded(PROFILES, flags=flags, JQ_PROFILE="prod" if flags and not flags.profile else "")
+        assert chosen(settings) == ("memory://a", "top", False)
+        assert "r" not in settings.queues
+
+
+def test_a_profile_named_by_a_flag_wins_over_variables_and_one_named_by_a_variable_does_not() -> None:
+    variables = {"JQ_BACKEND": "memory://env", "JQ_NAMESPACE": "env"}
+    assert chosen(loaded(PROFILES, flags=Flags(profile="prod"), **variables)) == ("memory://b", "shop", True)
+    assert chosen(loaded(PROFILES, JQ_PROFILE="prod", **variables)) == ("memory://env", "env", True)
+    assert chosen(loaded(PROFILES, JQ_PROFILE="prod")) == ("memory://b", "shop", True)
+    assert chosen(loaded(PROFILES, flags=Flags(profile="other"), **variables)) == ("memory://env", "env", False)
+    flags = Flags(profile="prod", backend="memory://flag", namespace="flag")
+    assert chosen(loaded(PROFILES, flags=flags)) == ("memory://flag", "flag", True)
+
+
+def test_a_flag_wins_over_the_variable_that_names_a_profile() -> None:
+    assert loaded(PROFILES, flags=Flags(profile="other"), JQ_PROFILE="prod").profile == "other"
+
+
+def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:
+    assert problems(PROFILES, JQ_PROFILE="pord") == ["no such profile: 'pord'; known: prod, other (JQ_PROFILE)"]
+    assert problems("namespace: a", JQ_PROFILE="x") == [
+        "no such profile: 'x'; no configuration file names one (JQ_PROFILE)"
+    ]
+    os.remove("jq.yaml")
+    assert problems("", JQ_PROFILE="x") == ["no such profile: 'x'; no configuration file names one (JQ_PROFILE)"]
+
+
+def test_mistakes_in_every_profile_are_reported_whichever_is_in_force() -> None:
+    text = "profiles:\n  a: {production: maybe}\n  b: {queues: {q: {priority: 5000}}, backends: {}}\n  c: {defaults: {timout: 1}}\n"
+    assert problems(text) == [
+        "expected production to be true or false, got maybe (profiles.a.production, jq.yaml line 2)",
+        "expected priority to be -1000..1000, got 5000 (profiles.b.queues.q.priority, jq.yaml line 3)",
+        "unknown option 'backends'; did you mean 'backend'? (profiles.b, jq.yaml line 3)",
+        "unknown option 'timout'; did you mean 'timeout'? (profiles.c.defaults, jq.yaml line 4)",
+    ]
+
+
+def test_a_password_in_a_profile_gets_the_warning_too() -> None:
+    text = "profiles: {prod: {backend: 'redis://u:secret@h/0'}}"
+    assert loaded(text, mode=0o644).warnings
+    assert not loaded(text, mode=0o600).warnings
+    assert not loaded("backends: {a: {url: memory://a, password_env: X}}", mode=0o644).warnings
+
+
 # --- the example ---
 
 
