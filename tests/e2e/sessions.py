@@ -31,6 +31,8 @@ _VARYING = [
     (r"sqlite://\S+?(?=[)\s]|$)", "STORE"),
     (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "MOMENT"),
     (r"in [0-9.]+m?s \([0-9,]+/s\)", "in TIME"),
+    (r"next try in [0-9.]+m?s", "next try in TIME"),
+    (r"child \d+", "child NUMBER"),
 ]
 _ANY = "..."
 
