@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,8 @@ class PostgresServer:
 
     def _signal_all(self, what: signal.Signals) -> None:
         for pid in (self.pid, *_children(self.pid)):
-            os.kill(pid, what)
+            with suppress(ProcessLookupError):  # some come and go
+                os.kill(pid, what)
 
 
 # --- the installation ---

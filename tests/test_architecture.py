@@ -43,7 +43,7 @@ DRIVERS = {
     "redis": "backends.redis", "hiredis": "backends.redis", "sqlite3": "backends.sqlite", "fcntl": ("backends.sqlite", "pool"),
     "yaml": "config", "pytest": "testing", "hypothesis": "testing", "fakeredis": "nobody", "pickle": "nobody",
     "marshal": "nobody", "shelve": "nobody", "typer": "nobody", "asyncio": ("handlers", "pool"),
-    "rich": "view", "click": ("cli", "commands", "view.show_jobs", "reference"),
+    "rich": "view", "psycopg": "backends.postgres", "sqlalchemy": "nobody", "click": ("cli", "commands", "view.show_jobs", "reference"),
 }  # fmt: skip
 """Libraries, and the beginnings of the names of the modules that may import them."""
 

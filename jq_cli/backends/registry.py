@@ -17,13 +17,20 @@ BUILT_IN = {
     "redis": "jq_cli.backends.redis.backend:open_redis",
     "rediss": "jq_cli.backends.redis.backend:open_redis",
     "unix": "jq_cli.backends.redis.backend:open_redis",
+    "postgres": "jq_cli.backends.postgres.backend:open_postgres",
+    "postgresql": "jq_cli.backends.postgres.backend:open_postgres",
 }
 """URL scheme to the function that opens it: `open_x(url, *, namespace, clock, **options) -> Backend`."""
 
-EXTRAS: dict[str, str] = {}
+EXTRAS: dict[str, str] = {"postgres": "postgres", "postgresql": "postgres"}
 """Scheme to the extra of this distribution that brings its driver, where it is not part of the core."""
 
-DEFAULT_URLS = {"memory": "memory://", "sqlite": "sqlite://", "redis": "redis://localhost:6379/0"}
+DEFAULT_URLS = {
+    "memory": "memory://",
+    "sqlite": "sqlite://",
+    "redis": "redis://localhost:6379/0",
+    "postgres": "postgres://",
+}
 """What a bare name stands for. `sqlite://` without a path is the embedded default under `$XDG_DATA_HOME/jq`."""
 
 

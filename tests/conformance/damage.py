@@ -1,6 +1,7 @@
 """How a stored body is overwritten in each of our backends."""
 
 from jq_cli.backends.memory.backend import MemoryBackend
+from jq_cli.backends.postgres.backend import PostgresBackend
 from jq_cli.backends.redis.backend import RedisBackend
 from jq_cli.backends.sqlite.backend import SqliteBackend
 from jq_cli.job import HEAD, decode
@@ -22,3 +23,8 @@ def damage_sqlite(backend: SqliteBackend, queue: str, id: str, body: bytes) -> N
     """The body is a column of its own."""
     space = backend._space
     space.cursor.execute("UPDATE jobs SET body = ? WHERE queue = ? AND id = ?", (body, space.queue(queue), id))
+
+
+def damage_postgres(backend: PostgresBackend, queue: str, id: str, body: bytes) -> None:
+    """The body is a column of its own."""
+    backend._link.rows(f"UPDATE {backend._in}.jobs SET body = %s WHERE id = %s", body, id)

@@ -1,0 +1,97 @@
+"""One connection to Postgres on which nothing takes longer than it may, and what a fresh one is told."""
+
+import math
+import select
+import time
+from collections.abc import Generator
+from typing import Any
+
+from psycopg import Connection, errors
+from psycopg.pq import ConnStatus
+
+from jq_cli.backends.postgres.address import Address
+
+_READABLE, _WRITABLE = 1, 2
+_BROKEN = select.POLLERR | select.POLLHUP | select.POLLNVAL
+_PATIENCE = 0.1
+"""Seconds after which a wait looks whether it was interrupted."""
+
+_GREETING = """SELECT pg_backend_pid() = %(pid)s AND CASE WHEN pg_backend_pid() = %(pid)s THEN
+    set_config('statement_timeout', %(ms)s, false) || set_config('lock_timeout', %(ms)s, false)
+    || set_config('idle_in_transaction_session_timeout', '60000', false) END IS NOT NULL"""
+
+
+class TimedConnection(Connection[Any]):
+    """A connection whose waits end at `deadline` (monotonic seconds) with TimeoutError; it is of no use afterwards."""
+
+    deadline = math.inf
+    direct = True
+    """Whether the session at the other end is ours alone. Behind a pooler it is not, and must be left as it was found."""
+
+    def wait(self, gen: Generator[Any, Any, Any], interval: float = _PATIENCE, timeout: float | None = None) -> Any:
+        """Run one of the driver's generators to its end."""
+        poll, descriptor = select.poll(), self.pgconn.socket
+        try:
+            wanted = next(gen)
+            while True:
+                poll.register(descriptor, _events(wanted))
+                left = self.deadline - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError("no answer in time")
+                happened = poll.poll(1_000 * min(left, _PATIENCE))
+                if happened:
+                    wanted = gen.send(_ready(happened[0][1], wanted))
+        except StopIteration as ended:
+            return ended.value
+
+    def ended(self) -> bool:
+        """Whether the server hung up while nothing was asked of it."""
+        if self.closed:
+            return True
+        poll = select.poll()
+        poll.register(self.pgconn.socket, select.POLLIN)
+        if not poll.poll(0):
+            return False
+        try:
+            self.pgconn.consume_input()
+        except errors.Error:
+            return True
+        # Something was said, which may be a notice; a goodbye comes with the end of the stream.
+        return self.pgconn.status != ConnStatus.OK or bool(poll.poll(0))
+
+
+def connect(address: Address, deadline: float, *, quiet: bool = False) -> TimedConnection:
+    """A connection that commits each statement by itself. Raises psycopg's errors and TimeoutError.
+
+    A direct one gets limits on the server's side too, so that what nobody waits for any longer ends there. `quiet`: it is told
+    nothing.
+    """
+    left = max(1, math.ceil(deadline - time.monotonic()))
+    connection = TimedConnection.connect(
+        address.conninfo, autocommit=True, prepare_threshold=None, connect_timeout=left, **_names(address)
+    )
+    connection.deadline = deadline
+    try:
+        if not quiet:
+            ms = str(max(1, round(address.timeout * 1_000)))
+            asked = {"pid": connection.info.backend_pid, "ms": ms}
+            (direct,) = connection.execute(_GREETING, asked).fetchall()
+            connection.direct = bool(direct[0])
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _names(address: Address) -> dict[str, Any]:
+    return {} if "application_name=" in address.conninfo else {"application_name": "jq"}
+
+
+def _events(wanted: int) -> int:
+    return (select.POLLIN if wanted & _READABLE else 0) | (select.POLLOUT if wanted & _WRITABLE else 0)
+
+
+def _ready(happened: int, wanted: int) -> int:
+    if happened & _BROKEN:
+        return wanted
+    return (_READABLE if happened & select.POLLIN else 0) | (_WRITABLE if happened & select.POLLOUT else 0)

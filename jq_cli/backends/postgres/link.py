@@ -1,0 +1,165 @@
+"""Speaks to one Postgres server within a deadline: connects when it is needed, sends a step in one round trip, hints at what it
+did, makes again what may be made again, and turns every error into ours."""
+
+import os
+import random
+import time
+from collections.abc import Callable, Sequence
+from hashlib import md5
+from typing import Any, NamedTuple
+
+from psycopg import Cursor, Error
+
+from jq_cli.backends.postgres.address import Address
+from jq_cli.backends.postgres.arrays import numbers, teach, texts
+from jq_cli.backends.postgres.connection import TimedConnection, connect
+from jq_cli.backends.postgres.errors import hopeless, in_the_way, lost, translating
+from jq_cli.errors import BackendError
+
+Rows = list[tuple[Any, ...]]
+
+_FIRST_WAIT = 0.01
+_LONGEST_WAIT = 0.25
+
+_HINT = """SELECT CASE WHEN NOT pg_try_advisory_xact_lock(key) THEN
+    CASE WHEN pg_try_advisory_xact_lock(key # 1) THEN pg_notify(channel, '') END END
+    FROM unnest(%s::text[], %s::bigint[]) AS topic (channel, key)"""
+"""A watch holds the lock of its topic shared: where nobody listens nothing is sent. The lock beside it is held by who is sending
+at this moment: that hint comes after what happened here, so one is enough. NOTIFY makes commits wait for each other, through the
+sync of the log and all; so this is a transaction of its own that writes nothing, after the step it tells of."""
+
+
+class Statement(NamedTuple):
+    """SQL and its parameters."""
+
+    sql: str
+    values: Sequence[Any] = ()
+
+
+class Topic(NamedTuple):
+    """How a topic of a namespace is called on the server: a channel and a lock."""
+
+    channel: str
+    key: int
+
+
+class Link:
+    """One server, one connection at a time. Each call ends within `address.timeout` seconds. `greet` is called with each new
+    connection; `connections` counts them."""
+
+    def __init__(self, address: Address, greet: Callable[[TimedConnection], None] = lambda _connection: None) -> None:
+        self.address = address
+        self.connections = 0
+        self._greet = greet
+        self._connection: TimedConnection | None = None
+        self._pid = os.getpid()
+
+    def rows(self, sql: str, *values: Any, again: bool = True) -> Rows:
+        """The rows of one statement, a transaction of its own."""
+        return self.step([Statement(sql, values)], again=again)[0]
+
+    def step(self, statements: Sequence[Statement], topics: Sequence[str] = (), *, again: bool = True) -> list[Rows]:
+        """The rows of each of some statements that happen together or not at all; then hints at the topics.
+
+        With `again` it is made once more when the connection is lost before the answer came; without, that raises
+        BackendUnreachable, and whether it took effect is unknown.
+        """
+        deadline = time.monotonic() + self.address.timeout
+        with translating(self.address.shown):
+            while True:
+                connection = self._open(deadline)
+                try:
+                    return self._exchange(connection, statements, topics)
+                except BaseException as error:
+                    again = self._after(error, connection, deadline, again=again)
+
+    def close(self) -> None:
+        """Close the connection; the next call opens another one."""
+        connection, self._connection = self._connection, None
+        if connection is not None and self._pid == os.getpid():
+            connection.close()
+
+    @property
+    def direct(self) -> bool:
+        """Whether no pooler stands between, as far as is known."""
+        return self._connection is None or self._connection.direct
+
+    def topic(self, topic: str) -> Topic:
+        """The channel and the lock of a topic."""
+        digest = md5(f"{self.address.schema}/{topic}".encode(), usedforsecurity=False).digest()
+        return Topic("jq_" + digest.hex(), int.from_bytes(digest[:8], "big", signed=True) & ~1)
+
+    def _after(self, error: BaseException, connection: TimedConnection, deadline: float, *, again: bool) -> bool:
+        """Get over an error: whether there is another attempt after the next. Raises it when there is none."""
+        gone = not isinstance(error, Error) or connection.closed or lost(error)
+        if gone:
+            # Whatever happened, an answer that comes later must not be taken for that of another step.
+            self.close()
+        if not isinstance(error, Error):
+            raise error
+        if in_the_way(error) and time.monotonic() < deadline - _LONGEST_WAIT:
+            time.sleep(random.random() * 0.05)
+            return again
+        if not gone or not again:
+            raise error
+        return False
+
+    def _exchange(
+        self, connection: TimedConnection, statements: Sequence[Statement], topics: Sequence[str]
+    ) -> list[Rows]:
+        if len(statements) == 1 and not topics:
+            return [_fetched(_send(connection, statements[0]))]
+        with connection.pipeline() as pipeline:
+            cursors = [_send(connection, statement) for statement in statements]
+            if topics:
+                pipeline.sync()
+                _send(connection, self._hint(topics))
+        return [_fetched(cursor) for cursor in cursors]
+
+    def _hint(self, topics: Sequence[str]) -> Statement:
+        named = [self.topic(topic) for topic in topics]
+        return Statement(_HINT, (texts([topic.channel for topic in named]), numbers([topic.key for topic in named])))
+
+    def _open(self, deadline: float) -> TimedConnection:
+        if self._pid != os.getpid():
+            raise BackendError(f"{self.address.shown}: opened before a fork; open it again in the new process")
+        if self._connection is not None and self._connection.ended():
+            self.close()
+        wait = _FIRST_WAIT
+        while self._connection is None:
+            try:
+                self._connection = self._connected(deadline)
+            except Error as error:
+                if hopeless(error) or not lost(error) or time.monotonic() + wait > deadline:
+                    raise
+                time.sleep(wait)
+                wait = min(2 * wait, _LONGEST_WAIT)
+        self._connection.deadline = deadline
+        return self._connection
+
+    def _connected(self, deadline: float) -> TimedConnection:
+        connection = connect(self.address, deadline)
+        try:
+            self._greet(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self.connections += 1
+        return connection
+
+
+def cursor_of(connection: Any) -> Cursor[Any]:
+    """A cursor that takes our arrays and answers in binary form; the connection itself is left as it is."""
+    from psycopg.rows import tuple_row
+
+    cursor: Cursor[Any] = connection.cursor(binary=True, row_factory=tuple_row)
+    teach(cursor.adapters)
+    return cursor
+
+
+def _send(connection: Any, statement: Statement) -> Cursor[Any]:
+    return cursor_of(connection).execute(statement.sql, statement.values, prepare=False)
+
+
+def _fetched(cursor: Cursor[Any]) -> Rows:
+    return [] if cursor.description is None else cursor.fetchall()

@@ -1,0 +1,162 @@
+"""The schema of a namespace: its versions, and how they are applied.
+
+The files `sql/<n>-*.sql`, in the order of their names, lead from version n - 1 to n; `:schema` and `:lock` in them stand for the
+namespace's own. A version may add tables, columns with defaults, and functions; what programs of the minor version before call
+stays as it is until the next, which is what `COMPATIBLE` promises.
+"""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from psycopg import Connection, errors
+
+from jq_cli.backends.postgres.address import Address
+from jq_cli.backends.postgres.connection import TimedConnection, connect
+from jq_cli.backends.postgres.errors import translating
+from jq_cli.errors import BackendError, NotAuthorised
+
+VERSION = 1
+"""The version this program works with."""
+
+COMPATIBLE = 1
+"""The oldest version whose programs can work with a schema of VERSION."""
+
+OLDEST_SERVER = 140_000
+PATIENCE = 60.0
+"""Seconds that applying a version may take, and wait for others that do."""
+
+_MISSING = (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedColumn)
+_MAKE = "DO $$ BEGIN IF to_regnamespace('{}') IS NULL THEN CREATE SCHEMA {}; END IF; END $$;"
+"""IF NOT EXISTS would ask for the right to make one even where there is one."""
+
+_MARK = re.compile(r":(schema|lock)\b")
+
+
+class SchemaState(msgspec.Struct, frozen=True):
+    """What there is: `version` None when there is nothing. `known`: the version this program works with."""
+
+    schema: str
+    version: int | None
+    compatible: int
+    known: int = VERSION
+
+    @property
+    def usable(self) -> bool:
+        """Whether this program can work with it."""
+        return self.version is not None and self.version >= self.known >= self.compatible
+
+
+class Schema:
+    """The schema of a namespace of a database, for those who make it and look after it."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+
+    def status(self) -> SchemaState:
+        """What there is."""
+        with self._connection() as connection:
+            return state_of(connection, self._address)
+
+    def init(self) -> list[str]:
+        """Make what there is not, up to the current version; says what was done. Raises NotAuthorised and other BackendErrors."""
+        with self._connection() as connection:
+            return apply(connection, self._address)
+
+    def upgrade(self) -> list[str]:
+        """Bring an older schema to the current version; says what was done. Raises BackendError when there is none."""
+        with self._connection() as connection:
+            if state_of(connection, self._address).version is None:
+                raise BackendError(
+                    f"{self._address.shown}: no schema {self._address.schema} there yet; run `jq db init`"
+                )
+            return apply(connection, self._address)
+
+    def sql(self, since: int = 0) -> str:
+        """The statements that lead from a version (0: nothing) to the current one, for those who apply them by hand."""
+        return "\n".join(_script(self._address, version) for version in range(since + 1, VERSION + 1))
+
+    @contextmanager
+    def _connection(self) -> Iterator[TimedConnection]:
+        with translating(self._address.shown):
+            connection = connect(self._address, time.monotonic() + PATIENCE, quiet=True)
+            try:
+                yield connection
+            finally:
+                connection.close()
+
+
+def demand(connection: TimedConnection, address: Address) -> None:
+    """See to it that the schema is there: made when there is none and the role may, else BackendError that says what to do."""
+    state = state_of(connection, address)
+    if state.version is None:
+        connection.deadline = time.monotonic() + PATIENCE
+        apply(connection, address)
+    elif not state.usable:
+        raise BackendError(f"{address.shown}: {_complaint(state)}")
+
+
+def apply(connection: TimedConnection, address: Address) -> list[str]:
+    """Apply what is missing, in one transaction and one process at a time."""
+    if connection.info.server_version < OLDEST_SERVER:
+        raise BackendError(f"{address.shown}: the server is older than Postgres 14")
+    try:
+        with connection.transaction():
+            connection.execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (address.lock,))
+            state = state_of(connection, address)
+            if state.version is not None and state.version > VERSION:
+                return []
+            missing = range((state.version or 0) + 1, VERSION + 1)
+            for version in missing:
+                connection.execute(_script(address, version))
+    except errors.InsufficientPrivilege as error:
+        raise NotAuthorised(
+            f"{address.shown}: {error.diag.message_primary}; the schema {address.schema} must be made by a role that may: "
+            f"run `jq db init` as one, or apply what `jq db sql` prints"
+        ) from error
+    return [f"schema {address.schema}: version {version} applied" for version in missing]
+
+
+def state_of(connection: Connection[Any], address: Address) -> SchemaState:
+    """What there is."""
+    try:
+        with connection.transaction():
+            rows = connection.execute(
+                f"SELECT version, compatible FROM {address.quoted}.meta ORDER BY version DESC LIMIT 1"
+            ).fetchall()
+    except _MISSING:
+        rows = []
+    version, compatible = rows[0] if rows else (None, COMPATIBLE)
+    return SchemaState(address.schema, version, compatible, VERSION)
+
+
+def migration(version: int) -> str:
+    """The statements that lead to a version from the one before, with their marks."""
+    folder = os.path.join(os.path.dirname(__file__), "sql")
+    names = sorted(name for name in os.listdir(folder) if name.startswith(f"{version}-"))
+    texts: list[str] = []
+    for name in names:
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            texts.append(file.read())
+    return "\n".join(texts)
+
+
+def _script(address: Address, version: int) -> str:
+    values = {"schema": address.quoted, "lock": str(address.lock)}
+    text = _MARK.sub(lambda mark: values[mark[1]], migration(version))
+    first = f"{_MAKE.format(address.quoted.replace(chr(39), chr(39) * 2), address.quoted)}\n\n" if version == 1 else ""
+    last = f"INSERT INTO {address.quoted}.meta (version, compatible) VALUES ({version}, {COMPATIBLE});\n"
+    return f"{first}{text}\n{last}"
+
+
+def _complaint(state: SchemaState) -> str:
+    if state.version is not None and state.version < state.known:
+        return (
+            f"the schema {state.schema} is of version {state.version}, this jq needs {state.known}; run `jq db upgrade`"
+        )
+    return f"the schema {state.schema} was made by a newer jq (version {state.version}, this one knows {state.known}); upgrade jq"

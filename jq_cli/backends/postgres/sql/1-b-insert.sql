@@ -1,0 +1,117 @@
+-- Version 1: producers. A batch is of one queue. `numbers` holds five for each job: priority, delay, expires_in (-1: none), whether
+-- it runs at most once, and how long its dedup key lives (-1: until it ends).
+
+-- Jobs without unique keys. Gives the ids of those it made, or null when it made them all. They are written in the order of their
+-- ids, as every other step locks them, so that two batches with the same ids cannot wait for each other.
+CREATE FUNCTION :schema.insert_jobs(
+  clock bigint, queue_name text, numbers bigint[], ids text[], bodies bytea[], payloads bytea[]
+) RETURNS text[] LANGUAGE plpgsql
+SET jit = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+  moment bigint := :schema.moment(clock);
+  number int := :schema.queue_number(queue_name);
+  made_ids text[];
+BEGIN
+  WITH asked AS (
+    SELECT a.id, a.body, a.payload, numbers[5 * a.n - 4] AS priority, numbers[5 * a.n - 3] AS delay,
+      nullif(numbers[5 * a.n - 2], -1) + moment AS expires_at, numbers[5 * a.n - 1] = 1 AS once
+    FROM unnest(ids, bodies, payloads) WITH ORDINALITY AS a (id, body, payload, n)
+  ), made AS (
+    INSERT INTO :schema.jobs (queue, id, phase, rank, wake_at, priority, ready_at, created_at, expires_at, generation, stop, once,
+      body, payload)
+    SELECT number, id, CASE WHEN delay > 0 THEN 1 ELSE 2 END,
+      CASE WHEN delay > 0 THEN 0 ELSE (1000 - priority) << 48 END + moment + delay,
+      expires_at, priority, moment + delay, moment, expires_at, 0, false, once, body, payload
+    FROM asked ORDER BY id
+    ON CONFLICT DO NOTHING
+    RETURNING id, phase
+  ), counted AS (
+    INSERT INTO :schema.deltas (queue, at, scheduled, ready, total_enqueued, total_duplicates)
+    SELECT number, :schema.moment(NULL), count(*) FILTER (WHERE phase = 1), count(*) FILTER (WHERE phase = 2), count(*),
+      cardinality(ids) - count(*)
+    FROM made
+  )
+  SELECT array_agg(id) INTO made_ids FROM made;
+  RETURN CASE WHEN cardinality(made_ids) = cardinality(ids) THEN NULL ELSE coalesce(made_ids, '{}') END;
+END
+$$;
+
+-- Locks the keys of a batch in the order of their names, before the first is judged: those that nobody has are made, ended.
+CREATE FUNCTION :schema.lock_keys(number int, names text[]) RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  INSERT INTO :schema.keys (queue, name, job, until, fingerprint)
+  SELECT number, wanted.name, '', 0, '' FROM (SELECT DISTINCT unnest(names) COLLATE "C" AS name) AS wanted
+  WHERE wanted.name IS NOT NULL
+  ORDER BY wanted.name
+  ON CONFLICT DO NOTHING;
+  PERFORM FROM :schema.keys WHERE queue = number AND name = ANY (names) ORDER BY name FOR UPDATE;
+END
+$$;
+
+CREATE FUNCTION :schema.take_key(number int, key_name text, holder text, ends bigint, print text) RETURNS void LANGUAGE sql AS $$
+  UPDATE :schema.keys SET job = holder, until = ends, fingerprint = print, outcome = NULL
+  WHERE queue = number AND name = key_name
+$$;
+
+-- What a job's id and keys say against it: nothing, or a row. The keys are locked.
+CREATE FUNCTION :schema.judge(moment bigint, number int, new_id text, dedup text, idempotency text, print text)
+RETURNS TABLE (status text, holder text, outcome bytea) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY SELECT 'duplicate', new_id, NULL::bytea FROM :schema.jobs WHERE id = new_id AND queue = number;
+  IF NOT FOUND AND dedup IS NOT NULL THEN
+    RETURN QUERY SELECT 'duplicate', job, NULL::bytea FROM :schema.keys
+      WHERE queue = number AND name = dedup AND coalesce(until > moment, true);
+  END IF;
+  IF NOT FOUND AND idempotency IS NOT NULL THEN
+    RETURN QUERY
+      SELECT CASE WHEN fingerprint <> print THEN 'mismatch' WHEN k.outcome IS NULL THEN 'duplicate' ELSE 'replayed' END,
+        job, CASE WHEN fingerprint = print THEN k.outcome END
+      FROM :schema.keys AS k WHERE queue = number AND name = idempotency AND coalesce(until > moment, true);
+  END IF;
+END
+$$;
+
+-- Jobs with unique keys, judged one after the other; what became of each.
+CREATE FUNCTION :schema.insert_keyed(
+  clock bigint, queue_name text, numbers bigint[], ids text[], bodies bytea[], payloads bytea[],
+  dedups text[], idempotencies text[], prints text[]
+) RETURNS TABLE (status text, holder text, outcome bytea) LANGUAGE plpgsql
+SET jit = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+  moment bigint;
+  number int := :schema.queue_number(queue_name);
+  asked record;
+  refused int := 0;
+  delay bigint;
+  ttl bigint;
+BEGIN
+  PERFORM :schema.lock_keys(number, dedups || idempotencies);
+  moment := :schema.moment(clock);  -- only now: waiting for a key must not make what is stored under it look older
+  FOR asked IN
+    SELECT a.* FROM unnest(ids, bodies, payloads, dedups, idempotencies, prints) WITH ORDINALITY
+      AS a (id, body, payload, dedup, idempotency, print, n) ORDER BY n
+  LOOP
+    SELECT j.status, j.holder, j.outcome INTO status, holder, outcome
+      FROM :schema.judge(moment, number, asked.id, asked.dedup, asked.idempotency, asked.print) AS j;
+    IF status IS NULL THEN
+      PERFORM :schema.insert_jobs(clock, queue_name, numbers[5 * asked.n - 4 : 5 * asked.n], ARRAY[asked.id],
+        ARRAY[asked.body], ARRAY[asked.payload]);
+      ttl := nullif(numbers[5 * asked.n], -1);
+      PERFORM :schema.take_key(number, asked.dedup, asked.id, moment + ttl, '') WHERE asked.dedup IS NOT NULL;
+      PERFORM :schema.take_key(number, asked.idempotency, asked.id, NULL, asked.print) WHERE asked.idempotency IS NOT NULL;
+      status := 'created';
+      holder := asked.id;
+    ELSIF status <> 'mismatch' THEN
+      refused := refused + 1;
+    END IF;
+    RETURN NEXT;
+  END LOOP;
+  IF refused > 0 THEN
+    INSERT INTO :schema.deltas (queue, at, total_duplicates) VALUES (number, :schema.moment(NULL), refused);
+  END IF;
+END
+$$;

@@ -1,0 +1,206 @@
+-- Version 1: changes of jobs, and what else happens with them: keys, totals, and the trimming of finished jobs.
+
+-- The arguments of `change_jobs` as rows, with the places of the new rows. `numbers` holds 14 for each change: the queue as a number
+-- into `queues`, phase, the end of the lease or of the job, delay, keep, priority, ready_at, created_at, expires_at, started_at,
+-- generation, stop, at most once, totals as bits; -1 stands for none.
+CREATE FUNCTION :schema.asked_changes(
+  moment bigint, queues int[], numbers bigint[], ids text[], expects text[], marks text[], bodies bytea[], outputs bytea[],
+  owners text[], tokens text[]
+) RETURNS TABLE (
+  n bigint, queue int, id text, expect text, mark text, phase bigint, rank bigint, wake_at bigint, priority bigint,
+  ready_at bigint, created_at bigint, expires_at bigint, started_at bigint, generation bigint, stop bool, once bool,
+  totals bigint, owner text, token text, body bytea, output bytea
+) LANGUAGE sql IMMUTABLE AS $$
+  SELECT
+    placed.n, queues[numbers[b + 1]], placed.id, placed.expect, placed.mark, numbers[b + 2], placed.rank,
+    CASE WHEN numbers[b + 2] < 3 THEN nullif(numbers[b + 9], -1) WHEN numbers[b + 2] > 3 THEN placed.rank + nullif(numbers[b + 5], -1) END,
+    numbers[b + 6], placed.ready_at, numbers[b + 8], nullif(numbers[b + 9], -1), nullif(numbers[b + 10], -1),
+    numbers[b + 11], numbers[b + 12] = 1, numbers[b + 13] = 1, numbers[b + 14],
+    placed.owner, placed.token, placed.body, placed.output
+  FROM (
+    SELECT *, CASE numbers[b + 2]
+      WHEN 1 THEN timed.ready_at
+      WHEN 2 THEN ((1000 - numbers[b + 6]) << 48) + timed.ready_at
+      WHEN 3 THEN numbers[b + 3]
+      ELSE coalesce(nullif(numbers[b + 3], -1), moment) END AS rank
+    FROM (
+      SELECT a.*, 14 * (a.n - 1) AS b,
+        coalesce(moment + nullif(numbers[14 * (a.n - 1) + 4], -1), numbers[14 * (a.n - 1) + 7]) AS ready_at
+      FROM unnest(ids, expects, marks, bodies, outputs, owners, tokens) WITH ORDINALITY
+        AS a (id, expect, mark, body, output, owner, token, n)
+    ) AS timed
+  ) AS placed
+$$;
+
+-- Applies changes, in the order of their ids. `kinds`: for each, 1 when it is fenced and writes a row, 2 when it is fenced and
+-- removes it, 3 and 4 the same when it compares the version. Gives the numbers of the applied ones, those of the ones found
+-- written before negated. `key_*`: what happens to unique keys with the change `key_of`. `caps`: how many finished jobs each of
+-- the queues keeps, -1 for what there is.
+CREATE FUNCTION :schema.change_jobs(
+  clock bigint, queue_names text[], caps bigint[], kinds bigint[], numbers bigint[], ids text[], expects text[], marks text[],
+  bodies bytea[], payloads bytea[], outputs bytea[], owners text[], tokens text[],
+  key_of bigint[], key_names text[], key_outcomes bytea[], key_ttls bigint[]
+) RETURNS bigint[] LANGUAGE plpgsql
+SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+  moment bigint := :schema.moment(clock);
+  known int[];
+  applied bigint[];
+  already bigint[];
+BEGIN
+  SELECT array_agg(number ORDER BY n) INTO known
+    FROM unnest(queue_names) WITH ORDINALITY AS named (name, n) LEFT JOIN :schema.queues USING (name);
+  IF kinds IS NULL THEN
+    -- All are fenced and write a row: nothing needs to be looked at first. `phase + 0` keeps the planner from walking the index
+    -- of all running jobs.
+    WITH done AS (
+      UPDATE :schema.jobs AS j SET
+        phase = c.phase, rank = c.rank, wake_at = c.wake_at, priority = c.priority, ready_at = c.ready_at,
+        created_at = c.created_at, expires_at = c.expires_at, started_at = c.started_at, generation = c.generation,
+        stop = (j.stop OR c.stop) AND c.phase <= 3, once = c.once, owner = c.owner, token = c.token, version = c.mark,
+        body = c.body, output = coalesce(c.output, j.output)
+      FROM :schema.asked_changes(moment, known, numbers, ids, expects, marks, bodies, outputs, owners, tokens) AS c
+      WHERE j.id = c.id AND j.queue = c.queue AND j.phase + 0 = 3 AND j.token = c.expect AND coalesce(j.version, j.token) <> c.mark
+      RETURNING c.n, j.queue, c.phase, c.totals
+    ), counted AS (
+      INSERT INTO :schema.deltas (queue, at, running, scheduled, ready, succeeded, cancelled, succeeded_kept, cancelled_kept, dead,
+        total_enqueued, total_succeeded, total_failed, total_dead, total_recovered, total_duplicates)
+      SELECT queue, :schema.moment(NULL), count(*) FILTER (WHERE phase = 3) - count(*), count(*) FILTER (WHERE phase = 1),
+        count(*) FILTER (WHERE phase = 2), count(*) FILTER (WHERE phase = 4), count(*) FILTER (WHERE phase = 5),
+        count(*) FILTER (WHERE phase = 6), count(*) FILTER (WHERE phase = 7), count(*) FILTER (WHERE phase = 8),
+        sum(totals & 1), sum(totals >> 1 & 1), sum(totals >> 2 & 1), sum(totals >> 3 & 1), sum(totals >> 4 & 1), sum(totals >> 5 & 1)
+      FROM done GROUP BY queue
+    )
+    SELECT array_agg(n) INTO applied FROM done;
+    IF coalesce(cardinality(applied), 0) < cardinality(ids) THEN
+      SELECT array_agg(c.n) INTO already
+        FROM :schema.asked_changes(moment, known, numbers, ids, expects, marks, bodies, outputs, owners, tokens) AS c
+        JOIN :schema.jobs AS j ON j.id = c.id AND j.queue = c.queue
+        WHERE coalesce(j.version, j.token, j.id) = c.mark AND c.n <> ALL (coalesce(applied, '{}'));
+    END IF;
+  ELSE
+    SELECT w.applied, w.already INTO applied, already FROM :schema.change_watchfully(
+      moment, known, kinds, numbers, ids, expects, marks, bodies, payloads, outputs, owners, tokens) AS w;
+  END IF;
+  IF applied IS NOT NULL THEN
+    PERFORM :schema.change_keys(moment, known, numbers, ids, applied, key_of, key_names, key_outcomes, key_ttls)
+      WHERE key_of IS NOT NULL;
+    PERFORM :schema.trim_finished(known[n], caps[n]) FROM generate_subscripts(caps, 1) AS n
+      WHERE caps[n] >= 0 AND known[n] IS NOT NULL;
+  END IF;
+  RETURN coalesce(applied, '{}') || coalesce((SELECT array_agg(-n) FROM unnest(already) AS n), '{}');
+END
+$$;
+
+-- Changes of any kind: the rows are locked and looked at before they are written.
+CREATE FUNCTION :schema.change_watchfully(
+  moment bigint, known int[], kinds bigint[], numbers bigint[], ids text[], expects text[], marks text[],
+  bodies bytea[], payloads bytea[], outputs bytea[], owners text[], tokens text[],
+  OUT applied bigint[], OUT already bigint[]
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  phases bigint[];
+  olds bigint[];
+BEGIN
+  SELECT array_agg(n) FILTER (WHERE good), array_agg(phase) FILTER (WHERE good), array_agg(n) FILTER (WHERE same)
+  INTO applied, phases, already
+  FROM (
+    SELECT c.n, j.phase, coalesce(j.version, j.token, j.id) = c.mark AS same,
+      coalesce(j.version, j.token, j.id) <> c.mark
+        AND CASE WHEN kinds[c.n] <= 2 THEN j.phase = 3 AND coalesce(j.token = c.expect, false)
+          ELSE coalesce(j.version, j.token, j.id) = c.expect END AS good
+    FROM :schema.asked_changes(moment, known, numbers, ids, expects, marks, bodies, outputs, owners, tokens) AS c
+    JOIN :schema.jobs AS j ON j.id = c.id AND j.queue = c.queue
+    FOR UPDATE OF j
+  ) AS seen;
+  olds := array_fill(0::bigint, ARRAY[cardinality(ids)]);
+  FOR place IN 1 .. coalesce(cardinality(applied), 0) LOOP
+    olds[applied[place]] := phases[place];
+  END LOOP;
+  WITH asked AS (
+    SELECT c.*, olds[c.n] AS old, payloads[c.n] AS payload, kinds[c.n] AS kind
+    FROM :schema.asked_changes(moment, known, numbers, ids, expects, marks, bodies, outputs, owners, tokens) AS c
+    WHERE olds[c.n] > 0
+  ), written AS (
+    UPDATE :schema.jobs AS j SET
+      phase = c.phase, rank = c.rank, wake_at = c.wake_at, priority = c.priority, ready_at = c.ready_at,
+      created_at = c.created_at, expires_at = c.expires_at, started_at = c.started_at, generation = c.generation,
+      stop = (j.stop OR c.stop) AND c.phase <= 3, once = c.once, owner = c.owner, token = c.token, version = c.mark,
+      body = c.body, payload = coalesce(c.payload, j.payload), output = coalesce(c.output, j.output)
+    FROM asked AS c WHERE kind IN (1, 3) AND j.id = c.id AND j.queue = c.queue
+  ), removed AS (
+    DELETE FROM :schema.jobs AS j USING asked AS c WHERE kind IN (2, 4) AND j.id = c.id AND j.queue = c.queue
+  ), moved AS (
+    SELECT queue, old AS phase, -1 AS by, totals FROM asked
+    UNION ALL SELECT queue, CASE WHEN kind IN (1, 3) THEN phase END, 1, 0 FROM asked
+  )
+  INSERT INTO :schema.deltas (queue, at, scheduled, ready, running, succeeded, cancelled, succeeded_kept, cancelled_kept, dead,
+    total_enqueued, total_succeeded, total_failed, total_dead, total_recovered, total_duplicates)
+  SELECT queue, :schema.moment(NULL), coalesce(sum(by) FILTER (WHERE phase = 1), 0), coalesce(sum(by) FILTER (WHERE phase = 2), 0), coalesce(sum(by) FILTER (WHERE phase = 3), 0),
+    coalesce(sum(by) FILTER (WHERE phase = 4), 0), coalesce(sum(by) FILTER (WHERE phase = 5), 0), coalesce(sum(by) FILTER (WHERE phase = 6), 0), coalesce(sum(by) FILTER (WHERE phase = 7), 0),
+    coalesce(sum(by) FILTER (WHERE phase = 8), 0),
+    sum(totals & 1), sum(totals >> 1 & 1), sum(totals >> 2 & 1), sum(totals >> 3 & 1), sum(totals >> 4 & 1), sum(totals >> 5 & 1)
+  FROM moved GROUP BY queue;
+  -- A row that is gone was removed: by whom, it does not say.
+  SELECT array_cat(already, array_agg(c.n)) INTO already
+  FROM unnest(ids) WITH ORDINALITY AS c (id, n)
+  WHERE kinds[c.n] IN (2, 4) AND c.n <> ALL (coalesce(applied, '{}'))
+    AND NOT EXISTS (SELECT FROM :schema.jobs AS j WHERE j.id = c.id AND j.queue = known[numbers[14 * (c.n - 1) + 1]]);
+END
+$$;
+
+-- Frees keys, or keeps outcomes under them, where they still belong to the changed jobs.
+CREATE FUNCTION :schema.change_keys(
+  moment bigint, known int[], numbers bigint[], ids text[], applied bigint[], key_of bigint[], key_names text[],
+  key_outcomes bytea[], key_ttls bigint[]
+) RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  asked record;
+BEGIN
+  FOR asked IN
+    SELECT known[numbers[14 * (k.n - 1) + 1]] AS queue, k.name, k.outcome, k.ttl, ids[k.n] AS id
+    FROM unnest(key_of, key_names, key_outcomes, key_ttls) AS k (n, name, outcome, ttl)
+    WHERE k.n = ANY (applied) ORDER BY 1, 2
+  LOOP
+    IF asked.outcome IS NULL THEN
+      DELETE FROM :schema.keys
+        WHERE queue = asked.queue AND name = asked.name AND coalesce(until > moment, true) AND job = asked.id;
+    ELSE
+      UPDATE :schema.keys SET outcome = asked.outcome, until = moment + asked.ttl
+        WHERE queue = asked.queue AND name = asked.name AND coalesce(until > moment, true) AND job = asked.id;
+    END IF;
+  END LOOP;
+END
+$$;
+
+-- Drops the oldest finished jobs of which a queue keeps only so many. In one statement, so that the number and the jobs are of one
+-- moment; those that another step is dropping are left to it.
+CREATE FUNCTION :schema.trim_finished(number int, cap bigint) RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  WITH excess AS MATERIALIZED (
+    SELECT least(10000, greatest(0, q.succeeded + q.cancelled - cap + (
+      SELECT coalesce(sum(d.succeeded + d.cancelled), 0) FROM :schema.deltas AS d WHERE d.queue = number AND d.at > q.folded_at
+    ))) AS jobs
+    FROM :schema.queues AS q WHERE q.number = trim_finished.number
+  ), oldest AS MATERIALIZED (
+    SELECT id, phase FROM (
+      (SELECT id, phase, rank FROM :schema.jobs WHERE queue = number AND phase = 4 ORDER BY rank, id LIMIT (SELECT jobs FROM excess))
+      UNION ALL
+      (SELECT id, phase, rank FROM :schema.jobs WHERE queue = number AND phase = 5 ORDER BY rank, id LIMIT (SELECT jobs FROM excess))
+    ) AS both_phases ORDER BY rank, id LIMIT (SELECT jobs FROM excess)
+  ), locked AS MATERIALIZED (
+    SELECT j.id FROM oldest AS o JOIN :schema.jobs AS j ON j.id = o.id AND j.queue = number
+    WHERE j.phase + 0 = o.phase FOR UPDATE OF j SKIP LOCKED
+  ), gone AS (
+    DELETE FROM :schema.jobs AS j USING locked AS l WHERE j.id = l.id AND j.queue = number RETURNING j.phase
+  )
+  INSERT INTO :schema.deltas (queue, at, succeeded, cancelled)
+  SELECT number, :schema.moment(NULL), -count(*) FILTER (WHERE phase = 4), -count(*) FILTER (WHERE phase = 5)
+  FROM gone HAVING count(*) > 0;
+END
+$$;
