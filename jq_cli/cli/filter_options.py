@@ -53,6 +53,16 @@ def filter_options(*, state: bool = False, ids: bool = True) -> Callable[[Functi
     return decorate
 
 
+def group_option(function: Function) -> Function:
+    """Adds `--group-by`."""
+    return click.option(
+        "--group-by",
+        "by",
+        metavar="WHAT",
+        help="Count instead of listing: by error, payload.PATH, header.NAME, or a field such as reason or priority.",
+    )(function)
+
+
 def parse_states(value: str) -> tuple[State, ...]:
     """The states named, in the order of a listing; none for `all`."""
     names = [name.strip() for name in value.split(",")]

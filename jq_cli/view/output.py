@@ -19,6 +19,7 @@ from jq_cli.view.table import Column, aligned, print_rich
 MOMENTS = frozenset(
     {
         "ready_at", "created_at", "started_at", "finished_at", "expires_at", "lease_until", "seen_at", "paused_until",
+        "first_at", "last_at",
     }
 )  # fmt: skip
 DURATIONS = frozenset({"timeout", "retention", "dedup_ttl", "idempotency_ttl", "oldest_ready_age"})

@@ -9,6 +9,7 @@ from msgspec import Raw
 from jq_cli import lifecycle
 from jq_cli.backends.base import Claim, Setting
 from jq_cli.backends.sqlite import database as sqlite_database
+from jq_cli.backends.sqlite import reads as sqlite_reads
 from jq_cli.backends.sqlite.backend import SqliteBackend, open_sqlite
 from jq_cli.backends.sqlite.database import APPLICATION, VERSION, migration
 from jq_cli.errors import BackendError
@@ -218,3 +219,10 @@ def _do_everything(store: SqliteBackend) -> None:
     store.control("q", Setting(max_running=1))
     store.read("")
     store.swap("n", None, b"1")
+
+
+@pytest.mark.parametrize("select", [sqlite_reads._FORWARD, sqlite_reads._BACKWARD])
+def test_a_page_begins_where_the_last_one_ended_however_deep(sqlite_url: str, select: str) -> None:
+    with open_sqlite(sqlite_url) as store:
+        assert isinstance(store, SqliteBackend)
+        assert "job_by_place (queue=? AND phase=? AND (rank,id)" in plans(store, select)[0]

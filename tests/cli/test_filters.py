@@ -1,5 +1,7 @@
 """Filters of `ls` and `dlq ls`: which jobs are listed, on each store; what is refused."""
 
+import json
+
 import pytest
 
 from jq_cli.lifecycle import Outcome
@@ -77,3 +79,65 @@ def test_a_filter_that_cannot_be_understood_is_refused(jq: Program, option: str,
     result = jq("ls", "q", option, value)
     assert (result.code, result.out) == (2, "")
     assert message in result.err
+
+
+# --- groups ---
+
+
+def groups(jq: Program, *args: str) -> list[dict[str, object]]:
+    return json.loads(jq.ok(*args, "--json").out)
+
+
+def test_dead_jobs_are_counted_by_error(jq_on_each: Program) -> None:
+    a, b, c, d = mails(jq_on_each)
+    smtp, timeout = groups(jq_on_each, "dlq", "ls", "q", "--group-by", "error")
+    assert (smtp["group"], smtp["count"], smtp["queue"], smtp["kind"]) == (
+        "SMTPError: 550 no such user",
+        2,
+        "q",
+        "value",
+    ) or (timeout["group"] == "SMTPError: 550 no such user")
+    assert {smtp["group"], timeout["group"]} == {"SMTPError: 550 no such user", "exit code 75: timeout"}
+    assert smtp["first_at"] <= smtp["last_at"]
+    assert {smtp["example"], timeout["example"]} <= {a, b, c, d}
+    assert listed(jq_on_each, "dlq", "ls", "q", "--error", str(timeout["group"])) in ([a, b], [c, d])
+
+
+def test_jobs_are_counted_by_a_value_of_the_payload(jq_on_each: Program) -> None:
+    mails(jq_on_each)
+    put(jq_on_each, "other", b'{"to": "ada"}')
+    ada, *rest = groups(jq_on_each, "ls", "q", "other", "--group-by", "payload.to")
+    assert (ada["queue"], ada["group"], ada["count"]) == ("q", "ada", 2)
+    assert sorted((row["queue"], row["group"], row["kind"], row["count"]) for row in rest if row["group"]) == [
+        ("other", "ada", "value", 1),
+        ("q", "bob", "value", 1),
+    ]
+    assert [(row["queue"], row["kind"], row["count"]) for row in rest if not row["group"]] == [("q", "none", 1)]
+    assert [row["count"] for row in groups(jq_on_each, "ls", "q", "--group-by", "state", "--error", "SMTP*")] == [2]
+
+
+def test_groups_come_in_every_form(jq: Program) -> None:
+    mails(jq)
+    by = ("dlq", "ls", "q", "--group-by", "payload.to")
+    assert jq.ok(*by, "--plain", "--columns", "count,group").lines[0] == "count\tgroup"
+    assert sorted(jq.ok(*by, "--plain", "--columns", "count,group", "--no-headers").lines) == [
+        "1\t(none)", "1\tbob", "2\tada",
+    ]  # fmt: skip
+    assert sorted(jq.ok(*by, "-q").lines) == ["(none)", "ada", "bob"]
+    assert len(jq.ok(*by, "--jsonl").lines) == 3
+    assert jq.ok(*by, "--columns", "group,example", "--limit", "1").lines[1].startswith("ada")
+    assert "showing 1 of 3 groups" in jq.ok(*by, "--limit", "1").err
+    assert groups(jq, "dlq", "ls", "q", "--group-by", "payload.to", "--error", "no*") == []
+
+
+def test_a_group_cannot_harm_a_terminal(jq: Program) -> None:
+    put(jq, "q", b'"\\u001b[31mred\\u202e[bold]"')
+    result = jq.on_terminal("ls", "q", "--group-by", "payload")
+    assert "\\x1b[31mred\\u202e[bold]" in result.out
+
+
+def test_what_cannot_be_grouped_by_is_refused(jq: Program) -> None:
+    dead(jq, "q")
+    result = jq("dlq", "ls", "q", "--group-by", "colour")
+    assert (result.code, result.out) == (2, "")
+    assert "--group-by: expected error, reason, " in result.err

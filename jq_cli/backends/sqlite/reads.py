@@ -22,7 +22,8 @@ from jq_cli.job import STATES, Job, State
 Position = tuple[int, str]
 """A rank and an id: where a job stands within its phase."""
 
-_SELECT = f"SELECT {COLUMNS} FROM jobs WHERE queue = ? AND phase = ? AND rank > ?"
+# The plus keeps the bound of scheduled jobs out of the index, which has room for one: that of the page, or deep pages are slow.
+_SELECT = f"SELECT {COLUMNS} FROM jobs WHERE queue = ? AND phase = ? AND +rank > ?"
 _FORWARD = f"{_SELECT} AND (rank, id) > (?, ?) ORDER BY rank, id LIMIT ?"
 _BACKWARD = f"{_SELECT} AND (rank, id) < (?, ?) ORDER BY rank DESC, id DESC LIMIT ?"
 _FIRST, _LAST = (-1, ""), (1 << 62, "")
