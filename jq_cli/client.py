@@ -169,6 +169,15 @@ class Client:
         """The job with this id, of whatever queue."""
         return self.backend.find(id) if is_ulid(id) else None
 
+    def places(self, ids: Sequence[str]) -> dict[str, list[str]]:
+        """For each of these ids the queues that have such a job; there may be several, since ids are unique in their queue."""
+        places: dict[str, list[str]] = {id: [] for id in ids}
+        for queue in self.backend.queues():
+            for id, job in zip(places, self.get(queue, list(places)), strict=True):
+                if job is not None:
+                    places[id].append(queue)
+        return places
+
     # --- end ---
 
     def close(self) -> None:

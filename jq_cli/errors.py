@@ -13,7 +13,8 @@ JqError                      1   an error with a message for people, not a bug
 │   ├── BackendUnreachable   5   no answer from the store; whether the call took effect is unknown
 │   ├── BackendFull          1   the store is out of memory or disk; nothing was stored
 │   └── NotAuthorised        6   the store or server refused the credentials
-└── PartlyDone               7   some items failed; each was reported
+├── PartlyDone               7   some items failed; each was reported
+└── TimedOut                 8   what was waited for did not happen in time; it may still
 """
 
 
@@ -90,3 +91,9 @@ class PartlyDone(JqError):
     """Some of several items failed; each failure was reported on its own."""
 
     exit_code = 7
+
+
+class TimedOut(JqError):
+    """What was waited for did not happen in time. Nothing was stopped or changed: it may still happen."""
+
+    exit_code = 8

@@ -14,10 +14,10 @@ import msgspec
 from jq_cli.durations import parse_duration, parse_moment
 from jq_cli.errors import InvalidField
 from jq_cli.job import FINAL, Job, State, gist
+from jq_cli.payload_path import Path, parse_path
 
 Check = Callable[[Job], bool]
 Operator = Literal["=", "!=", "~", "!~"]
-Path = tuple[str, ...]
 
 MISSING = object()
 """What a path leads to when it leads nowhere. Not None, which JSON has a word for."""
@@ -168,14 +168,9 @@ def _operator_at(text: str) -> int:
     return at
 
 
-def parse_path(text: str, field: str) -> Path:
+def path_of(text: str, field: str) -> Path:
     """The keys and indexes between the dots; none for `.`, which is the whole payload."""
-    if text == ".":
-        return ()
-    parts = [re.sub(r"\\(.)", r"\1", part) for part in re.findall(r"(?:\\.|[^.\\])+|(?<=\.)(?=\.|$)|^(?=\.)", text)]
-    if not parts or "" in parts:
-        raise InvalidField(field, f"expected a path such as user.address.0.city, got {text[:_SHOWN]!r}")
-    return tuple(parts)
+    return () if text == "." else parse_path(text, field)
 
 
 def parse_range(text: str, field: str) -> Range:
@@ -243,7 +238,7 @@ def _errors(globs: Sequence[str]) -> list[Check]:
 def _payload(clauses: Sequence[Clause]) -> list[Check]:
     if not clauses:
         return []
-    tests = [(parse_path(clause.name, "payload"), clause.test()) for clause in clauses]
+    tests = [(path_of(clause.name, "payload"), clause.test()) for clause in clauses]
 
     def check(job: Job) -> bool:
         try:

@@ -7,7 +7,7 @@ from tests.architecture import calls, cycle, functions, imports, libraries, modu
 
 LAYERS: list[set[str]] = [
     {"errors", "ids", "store_url", "task", "process", "view.safe_text"},
-    {"durations", "job"},
+    {"durations", "job", "payload_path"},
     {"draft", "change", "filter"},
     {"lifecycle", "history", "backends", "handlers"},
     {"consumer", "config.settings", "pool"},

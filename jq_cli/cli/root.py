@@ -40,6 +40,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Change": {
         "promote": ("jq_cli.commands.promote", "Run scheduled jobs now."),
         "requeue": ("jq_cli.commands.requeue", "Recover the jobs of dead workers now."),
+        "cancel": ("jq_cli.commands.cancel", "End jobs that have not ended."),
+        "rm": ("jq_cli.commands.rm", "Remove jobs for good."),
         "dlq": ("jq_cli.commands.dlq", "Look at, requeue or purge dead jobs."),
         "pause": ("jq_cli.commands.pause", "Stop handing out the jobs of a queue."),
         "resume": ("jq_cli.commands.resume", "Hand out the jobs of a queue again."),

@@ -4,7 +4,8 @@ from typing import Any
 
 from jq_cli.change import Change
 from jq_cli.cli import options
-from jq_cli.cli.bulk_options import Action, bulk_options, run_action
+from jq_cli.cli.bulk_options import bulk_options, run_action
+from jq_cli.cli.bulk_run import Action
 from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session
 from jq_cli.errors import Conflict
@@ -13,7 +14,8 @@ from jq_cli.lifecycle import remove
 
 HELP = """Remove dead jobs for good.
 
-Name them by id, pipe ids in with -, or say --all. Prints how many. After an interruption, call it again to go on."""
+Name them by id, pipe ids in with -, or name queues and a filter or --all: then it counts first, and asks.
+Prints how many. After an interruption, call it again to go on."""
 
 
 def _purge(job: Job, mark: str) -> Change:
@@ -22,7 +24,7 @@ def _purge(job: Job, mark: str) -> Change:
     return remove(job, mark)
 
 
-PURGE = Action(verb="purge", done="purged", state="dead", make=_purge, asks=True)
+PURGE = Action(verb="purge", done="purged", states=("dead",), make=_purge)
 
 
 @options.command("purge", HELP)

@@ -55,12 +55,17 @@ class Bar:
         self._rich.update(self._task, description=phase, completed=done or 0, total=total, count=count)
         self._rich.refresh()
 
-    def stop(self) -> None:
-        """Take the bar away."""
-        self._shown = False
+    def pause(self) -> None:
+        """Take the bar away until the next step, which makes it wait again: what was counted before is told now."""
         if self._rich is not None:
             self._rich.stop()
             self._rich = None
+        self._next = time.monotonic() + PATIENCE
+
+    def stop(self) -> None:
+        """Take the bar away for good."""
+        self._shown = False
+        self.pause()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

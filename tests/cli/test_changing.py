@@ -154,7 +154,7 @@ def test_scheduled_jobs_are_promoted_by_id_or_all(jq_on_each: Program) -> None:
     ids = scheduled(jq_on_each, 3)
     assert jq_on_each.ok("promote", "q", "--id", ids[1]).out == "1\n"
     assert jq_on_each.ok("ls", "q", "--state", "ready", "-q").lines == [ids[1]]
-    assert jq_on_each.ok("promote", "q", "--all").out == "2\n"
+    assert jq_on_each.ok("promote", "q", "--all", "--yes").out == "2\n"
     assert jq_on_each.ok("len", "q").out == "3\n"
 
 
