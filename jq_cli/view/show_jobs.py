@@ -10,6 +10,8 @@ from jq_cli.cli.options import Function
 from jq_cli.cli.targets import Targets
 from jq_cli.client import Client
 from jq_cli.errors import Conflict, NotFound, UsageError
+from jq_cli.filter import JobFilter
+from jq_cli.job import STATES, Job, State
 from jq_cli.view.job_view import full_record, print_job
 from jq_cli.view.output import Form, json_text, prepare, pretty_json
 from jq_cli.view.records import Record
@@ -32,21 +34,23 @@ def show_options(function: Function) -> Function:
 def show_jobs(
     client: Client,
     queue: str | None,
-    ids: list[str],
+    ids: list[str] | None,
     *,
     as_json: bool,
     as_jsonl: bool,
     time_style: Any,
-    only: str | None,
+    only: State | None,
+    jobs: JobFilter | None = None,
 ) -> None:
-    """Show the jobs with these ids, of one queue or (None) of whatever queue; `only` those in that state."""
+    """Show the jobs with these ids, of one queue or (None) of whatever queue; `only` those in that state. With a filter those of
+    them that it means; with None for ids all of the queue that it means."""
     if as_json and as_jsonl:
         raise UsageError("--json and --jsonl exclude each other")
     prepare(sys.stdout)
     targets = Targets()
-    records = _records(client, queue, ids, only, targets)
+    records = _records(client, _found(client, queue, ids, only, jobs), only, targets)
     if as_json:
-        _print_json(list(records), alone=len(ids) == 1)
+        _print_json(records, alone=ids is not None and len(ids) == 1)
     elif as_jsonl:
         for record in records:
             print(json_text(record))
@@ -55,10 +59,8 @@ def show_jobs(
     targets.end()
 
 
-def _records(
-    client: Client, queue: str | None, ids: Iterable[str], only: str | None, targets: Targets
-) -> Iterator[Record]:
-    for job in client.found(queue, ids):
+def _records(client: Client, found: Iterable[Job | NotFound], only: State | None, targets: Targets) -> Iterator[Record]:
+    for job in found:
         if isinstance(job, NotFound):
             targets.failed(job)
         elif only not in (None, job.state):
@@ -69,11 +71,29 @@ def _records(
             yield full_record(job, output)
 
 
-def _print_json(records: list[Record], *, alone: bool) -> None:
-    if not alone:
-        print("[\n " + ",\n ".join(json_text(record) for record in records) + "\n]" if records else "[]")
-    elif records:
-        print(pretty_json(records[0]))
+def _found(
+    client: Client, queue: str | None, ids: list[str] | None, only: State | None, jobs: JobFilter | None
+) -> Iterator[Job | NotFound]:
+    if jobs and queue is not None and ids is None:
+        now = client.demand(queue).now
+        yield from client.matching(queue, STATES if only is None else (only,), jobs, now)
+        return
+    now = client.backend.now() if jobs else 0
+    for job in client.found(queue, ids or ()):
+        if not jobs or isinstance(job, NotFound) or jobs.matches(job, now):
+            yield job
+
+
+def _print_json(records: Iterator[Record], *, alone: bool) -> None:
+    if alone:
+        for record in records:
+            print(pretty_json(record))
+        return
+    before = "[\n "
+    for record in records:
+        sys.stdout.write(before + json_text(record))
+        before = ",\n "
+    print("[]" if before == "[\n " else "\n]")
 
 
 def _print_all(records: Iterable[Record], form: Form, client: Client) -> None:

@@ -64,7 +64,7 @@ def test_a_filtered_table_says_that_there_may_be_more(jq: Program) -> None:
     ("option", "value", "message"),
     [
         ("--payload", "to", "payload: expected NAME=VALUE"),
-        ("--payload", "a..b=1", "payload: expected a path"),
+        ("--payload", "a..b=1", "payload: 'a..b' is not a path"),
         ("--header", "x", "header: expected NAME=VALUE"),
         ("--error", "", "error: expected a glob"),
         ("--older-than", "5", "older-than: '5' needs a unit, such as 5s"),
@@ -79,6 +79,20 @@ def test_a_filter_that_cannot_be_understood_is_refused(jq: Program, option: str,
     result = jq("ls", "q", option, value)
     assert (result.code, result.out) == (2, "")
     assert message in result.err
+
+
+def test_dead_jobs_are_shown_in_full_by_a_filter(jq_on_each: Program) -> None:
+    a, b, c, d = mails(jq_on_each)
+    shown = json.loads(jq_on_each.ok("dlq", "show", "q", "--error", "SMTP*", "--json").out)
+    assert [job["id"] for job in shown] == [a, b]
+    assert [
+        json.loads(line)["id"] for line in jq_on_each.ok("dlq", "show", "q", "--payload", "to!=ada", "--jsonl").lines
+    ] == [b, d]
+    assert json.loads(jq_on_each.ok("dlq", "show", "q", a, c, "--error", "exit*", "--json").out)[0]["id"] == c
+    assert jq_on_each.ok("dlq", "show", "q", "--error", "no*", "--json").out == "[]\n"
+    assert "no such user" in jq_on_each.ok("dlq", "show", "q", "--error", "SMTP*").out
+    assert jq_on_each.ok("dlq", "show", "q", "-", "--json", "--error", "SMTP*", input="").out == "[]\n"
+    assert jq_on_each("dlq", "show", "q").code == 2
 
 
 # --- groups ---
