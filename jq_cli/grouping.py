@@ -19,9 +19,11 @@ MAX_TEXT = 200
 
 _VARYING = re.compile(
     r"""
-      (?P<kept> \b(?i:code|status|errno|http(?:/\d(?:\.\d)?)?|signal|error|exit|exited|smtp)\b
+      (?P<kept> \b(?i:code|status|errno|sqlstate|http(?:/\d(?:\.\d)?)?|signal|error|exit|exited|smtp)\b
                 (?:\ with|\ code)? [\ :=#/]{0,2} -?\d{1,5}\b (?!\.?\d)
-              | (?:^ | (?<=:\ ) | (?<=[(\[])) [1-5]\d\d\b (?![.:]?\d) )
+              | (?:^ | (?<=:\ ) | (?<=[(\[])) [1-5]\d\d\b (?![.:]?\d)
+              | (?<![\w.:-]) [45]\d\d (?=\ [A-Z])
+              | (?:^ | (?<=:\ )) [A-Z]{2,5}-\d{2,6}\b )
     | [^\s@<>()\[\]'",:;=]+ @ [^\s@<>()\[\]'",:;]+ \.\w+                                                # an e-mail address
     | (?<![0-9A-Za-z]) (?i:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}) (?![0-9A-Za-z])  # a UUID
     | (?<![0-9A-Za-z]) 0x[0-9A-Fa-f]+
@@ -99,8 +101,9 @@ def masked(error: str) -> str:
     """The class of an error as a glob that matches all of it: the line that listings show, with `*` for what differs from job to
     job: numbers, moments, ids, e-mail addresses.
 
-    A number that says what kind of error it is stays: one after a word such as code, status, HTTP or errno, and a status of three
-    digits at the beginning, after a colon or a bracket. `[` becomes `?`, since a glob reads it otherwise.
+    A number that says what kind of error it is stays: one after a word such as code, status, HTTP or errno, a status of three digits
+    at the beginning, after a colon or a bracket, or before a capital (`500 Internal`), a name such as ORA-00942 at the beginning or
+    after a colon. So do digits inside a word. `[` becomes `?`, since a glob reads it otherwise.
     """
     return _masked(gist(error)[: 2 * MAX_TEXT])
 
