@@ -101,9 +101,9 @@ def masked(error: str) -> str:
     """The class of an error as a glob that matches all of it: the line that listings show, with `*` for what differs from job to
     job: numbers, moments, ids, e-mail addresses.
 
-    A number that says what kind of error it is stays: one after a word such as code, status, HTTP or errno, a status of three digits
-    at the beginning, after a colon or a bracket, or before a capital (`500 Internal`), a name such as ORA-00942 at the beginning or
-    after a colon. So do digits inside a word. `[` becomes `?`, since a glob reads it otherwise.
+    A number that says what kind of error it is stays: one after a word such as code, status, HTTP or errno, a status of three
+    digits at the beginning, after a colon or a bracket, or before a capital (`500 Internal`), a name such as ORA-00942 at the
+    beginning or after a colon. So do digits inside a word. `[` becomes `?`, since a glob reads it otherwise.
     """
     return _masked(gist(error)[: 2 * MAX_TEXT])
 
