@@ -14,6 +14,7 @@ from jq_cli.errors import BackendUnreachable, NotFound
 from jq_cli.filter import JobFilter
 from jq_cli.ids import is_ulid
 from jq_cli.job import Job, State
+from jq_cli.task import SideRecord, side_record
 
 Answer = TypeVar("Answer")
 
@@ -177,6 +178,11 @@ class Client:
                 if job is not None:
                     places[id].append(queue)
         return places
+
+    def output(self, queue: str, id: str) -> SideRecord | None:
+        """What a job's handler said and how far it is, if anything was captured."""
+        [stored] = self.backend.outputs(queue, [id])
+        return side_record(stored)
 
     # --- end ---
 

@@ -1,6 +1,6 @@
 """What travels between a pool's parent and its children: tasks one way, reports the other. Pure data, sent as msgpack."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -67,7 +67,11 @@ class Live(msgspec.Struct, frozen=True, array_like=True, tag=1):
 
 
 class SideRecord(msgspec.Struct, omit_defaults=True):
-    """Captured output and progress of an execution, kept beside the job. `*_dropped`: bytes cut off at the front."""
+    """Captured output and progress of an execution, kept beside the job.
+
+    `*_dropped`: bytes cut off at the front. `*_raw`: the bytes of a stream that is not UTF-8, whose text holds escapes.
+    `exit_code`: that of the command that the claim number `generation` ran, 128 + N when signal N ended it.
+    """
 
     stdout: str = ""
     stderr: str = ""
@@ -75,6 +79,25 @@ class SideRecord(msgspec.Struct, omit_defaults=True):
     stderr_dropped: int = 0
     progress: float | None = None
     message: str = ""
+    stdout_raw: bytes = b""
+    stderr_raw: bytes = b""
+    exit_code: int | None = None
+    generation: int = 0
+
+    def bytes_of(self, stream: Literal["stdout", "stderr"]) -> bytes:
+        """What was kept of a stream, byte for byte."""
+        raw: bytes = getattr(self, f"{stream}_raw")
+        return raw or getattr(self, stream).encode("utf-8", "surrogatepass")
+
+
+def side_record(stored: bytes | None) -> SideRecord | None:
+    """The record in what a store keeps; None when there is none, or none that can be decoded."""
+    if stored is None:
+        return None
+    try:
+        return msgspec.json.decode(stored, type=SideRecord)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def result_bytes(value: Any) -> tuple[bytes, str]:

@@ -85,5 +85,5 @@ class Command(click.Command):
 
 
 def command(name: str, help: str, **attributes: Any) -> Callable[[Callable[..., Any]], Command]:
-    """Declares a command: `@command("len", "Show how many jobs a queue holds.")`."""
-    return click.command(name, cls=Command, help=help, **attributes)
+    """Declares a command: `@command("len", "Show how many jobs a queue holds.")`. `cls`: a kind of Command of its own."""
+    return click.command(name, help=help, **{"cls": Command, **attributes})

@@ -26,6 +26,7 @@ from jq_cli.errors import JqError
 SECTIONS: dict[str, dict[str, Entry]] = {
     "Put work in": {
         "enqueue": ("jq_cli.commands.enqueue", "Put one job on a queue, or many from NDJSON."),
+        "run": ("jq_cli.commands.run", "Put one job on a queue and wait for its end."),
     },
     "Do work": {
         "work": ("jq_cli.commands.work", "Run a pool of workers."),
@@ -35,6 +36,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "len": ("jq_cli.commands.len", "Show how many jobs a queue holds."),
         "ls": ("jq_cli.commands.ls", "List the jobs of a queue."),
         "show": ("jq_cli.commands.show", "Show everything about a job."),
+        "wait": ("jq_cli.commands.wait", "Wait for jobs to end."),
         "workers": ("jq_cli.commands.workers", "List the workers."),
     },
     "Change": {
@@ -137,9 +139,9 @@ def _failed(error: Exception, session: Session) -> int:
         return error.exit_code
     if isinstance(error, OSError) and error.strerror:
         say(f"{error.filename or 'output'}: {error.strerror}")
-        return 1
-    say(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
-    return 1
+    else:
+        say(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
+    return int(getattr(error, "exit_code", 1))
 
 
 def _usage(error: click.ClickException) -> str:

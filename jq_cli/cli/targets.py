@@ -4,7 +4,9 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from jq_cli.cli.session import say
+from jq_cli.draft import check_name
 from jq_cli.errors import JqError, UsageError
+from jq_cli.ids import is_ulid
 
 
 class Targets:
@@ -43,3 +45,13 @@ def _from_stdin() -> Iterator[str]:
     for line in sys.stdin.buffer:
         if id := line.decode("utf-8", errors="backslashreplace").strip():
             yield id
+
+
+def split_queue(names: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """The queue before the ids, if there is one. Raises UsageError when no id follows it."""
+    if names[0] == "-" or is_ulid(names[0]):
+        return None, names
+    queue = check_name(names[0])
+    if len(names) == 1:
+        raise UsageError(f"name a job: {queue} ID")
+    return queue, names[1:]

@@ -7,10 +7,7 @@ import click
 from jq_cli.cli import options, suggestions
 from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session
-from jq_cli.cli.targets import ids_from
-from jq_cli.draft import check_name
-from jq_cli.errors import UsageError
-from jq_cli.ids import is_ulid
+from jq_cli.cli.targets import ids_from, split_queue
 from jq_cli.view.show_jobs import show_jobs, show_options
 
 HELP = """Show everything about a job: its fields, payload, errors, result and captured output.
@@ -30,13 +27,3 @@ def command(session: Session, /, names: tuple[str, ...], **form: Any) -> None:
         if queue is not None:
             client.demand(queue)
         show_jobs(client, queue, named, only=None, **form)
-
-
-def split_queue(names: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
-    """The queue before the ids, if there is one. Raises UsageError when no id follows it."""
-    if names[0] == "-" or is_ulid(names[0]):
-        return None, names
-    queue = check_name(names[0])
-    if len(names) == 1:
-        raise UsageError(f"name a job: jq show {queue} ID")
-    return queue, names[1:]

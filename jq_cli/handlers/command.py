@@ -54,10 +54,15 @@ class Tail:
             self.dropped += surplus
 
     @property
+    def data(self) -> bytes:
+        """What was kept."""
+        self._cut()
+        return bytes(self._data)
+
+    @property
     def text(self) -> str:
         """What was kept; bytes that are not UTF-8 as escapes."""
-        self._cut()
-        return self._data.decode("utf-8", "backslashreplace")
+        return self.data.decode("utf-8", "backslashreplace")
 
 
 class CommandHandler:
@@ -201,11 +206,16 @@ class _Execution:
         if record is not None:
             context.live(self._task.id, record)
 
-    def _record(self) -> bytes | None:
+    def _record(self, code: int | None = None) -> bytes | None:
         out, err = self._tails["stdout"], self._tails["stderr"]
-        if not (out.text or err.text):
+        generation = int(self._task.fence.partition(".")[0] or 0)
+        # Of a first run that says nothing nothing is kept. A later one replaces what an earlier one said.
+        if not (out.data or err.data or code or (code is not None and generation > 1)):
             return None
-        return msgspec.json.encode(SideRecord(out.text, err.text, out.dropped, err.dropped))
+        record = SideRecord(out.text, err.text, out.dropped, err.dropped, stdout_raw=_odd(out), stderr_raw=_odd(err))
+        if code is not None:
+            record.exit_code, record.generation = (code if code >= 0 else 128 - code), generation
+        return msgspec.json.encode(record)
 
     def clean_up(self) -> None:
         """Take what the pipes still hold, then kill whatever the command left running."""
@@ -231,11 +241,12 @@ class _Execution:
 
     def outcome(self) -> Done:
         """What the command's end means."""
-        id, code, output = self._task.id, self._process.returncode, self._record()
+        id, code = self._task.id, self._process.returncode
+        if self._why == "stopped" and code != 0:
+            return Done(id, "stopped", output=self._record())
+        output = self._record(code)
         if self._why and self._why != "stopped":
             return Done(id, "failed", error=self._why, output=output)
-        if self._why and code != 0:
-            return Done(id, "stopped", output=output)
         if code == 0:
             return Done(id, "succeeded", self._last_line(), output=output)
         if code == _TRY_AGAIN:
@@ -299,6 +310,15 @@ def _stdin(payload: bytes) -> bytes:
         return msgspec.json.decode(payload, type=str).encode()
     except (msgspec.MsgspecError, UnicodeError):
         return payload
+
+
+def _odd(tail: Tail) -> bytes:
+    """The bytes of a stream that its text cannot give back."""
+    try:
+        tail.data.decode("utf-8")
+    except UnicodeDecodeError:
+        return tail.data
+    return b""
 
 
 def _variable(name: str) -> str:

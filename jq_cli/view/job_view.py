@@ -55,6 +55,8 @@ def _output(value: Any) -> list[str]:
         return _block(value)
     lines = []
     for name, field in fields.items():
+        if name.endswith("_raw"):
+            continue  # the same bytes once more, for programs
         if isinstance(field, str):
             lines += [f"{safe_text(name)}:", *(f"  {line}" for line in safe_lines(field.rstrip("\n")))]
         else:
