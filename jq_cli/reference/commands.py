@@ -41,12 +41,15 @@ Installed as `jq` and, identical, as `jobq`; `python -m jq_cli` is the third way
 | 0 | done |
 | 1 | failed; `--debug` shows where |
 | 2 | wrong usage or configuration |
-| 3 | no such queue, job or worker. A queue exists once it is configured or was ever used |
+| 3 | no such queue, job or worker. A queue exists once it is configured or was ever used. When waiting also: the job is gone |
 | 4 | conflict: a job changed meanwhile or is in another state, an idempotency key was used with another payload, or \
 `--fail-on-duplicate` met a duplicate |
 | 5 | the store is unreachable |
 | 6 | the store refused the credentials |
 | 7 | partly done; each failed item is reported |
+| 8 | `--wait-timeout` passed; the job goes on |
+| 11, 12, 13 | when waiting: the job is dead, was cancelled, expired. With `--exit-code` the code of the job's own command instead, \
+and 125 for whatever is not its own |
 | 130, 143 | ended by SIGINT, SIGTERM |
 | 141 | nobody reads the output any more |
 """
