@@ -116,6 +116,16 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_
         return self.failures + self.losses + 1
 
     @property
+    def data(self) -> Any:
+        """The payload as Python values. Raises ValueError when it is damaged."""
+        return msgspec.json.decode(self.payload)
+
+    @property
+    def returned(self) -> Any:
+        """The result as Python values; None when there is none."""
+        return msgspec.json.decode(self.result) if bytes(self.result) else None
+
+    @property
     def order(self) -> tuple[int, int, str]:
         """The key by which ready jobs leave their queue, smallest first."""
         return (-self.priority, self.ready_at, self.id)

@@ -5,17 +5,16 @@ A job that is gone when it is looked for was removed, or ended and was not kept:
 its outcome is reported as unknown (`removed`), never guessed.
 """
 
-import selectors
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from jq_cli.backends.base import Backend, Watch
 from jq_cli.client import PAGE, Client
 from jq_cli.durations import format_duration
-from jq_cli.errors import BackendError, BackendUnreachable, TimedOut
+from jq_cli.errors import BackendUnreachable, TimedOut
+from jq_cli.hints import Hints
 from jq_cli.job import FINAL, Job, State
 from jq_cli.task import SideRecord
 
@@ -30,8 +29,6 @@ waiter must not cost its store more than a fifth of a connection."""
 
 OUTAGE = 60.0
 """Seconds for which a store may give no answer before waiting is given up."""
-
-REWATCH = 5.0
 
 How = Literal["succeeded", "dead", "cancelled", "expired", "removed"]
 
@@ -48,6 +45,21 @@ class Finished(msgspec.Struct, frozen=True):
     id: str
     how: How
     job: Job | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the job succeeded."""
+        return self.how == "succeeded"
+
+    @property
+    def result(self) -> Any:
+        """What the handler returned, as Python values; None when there is nothing."""
+        return None if self.job is None else self.job.returned
+
+    @property
+    def error(self) -> str | None:
+        """Why the job did not succeed, if that is known."""
+        return None if self.job is None or self.ok else self.job.last_error
 
 
 class Waiter:
@@ -91,8 +103,7 @@ class Waiter:
         """The jobs as they end. Raises TimedOut, and BackendUnreachable after OUTAGE seconds without an answer."""
         if not self.left:
             return
-        hints = _Hints(self._client.backend, [f"done:{queue}" for queue in self.left])
-        try:
+        with Hints(self._client.backend, [f"done:{queue}" for queue in self.left]) as hints:
             while True:
                 began = time.monotonic()
                 yield from self._look()
@@ -100,8 +111,6 @@ class Waiter:
                 if not self.left:
                     return
                 self._rest(hints, began)
-        finally:
-            hints.close()
 
     def _look(self) -> Iterator[Finished]:
         try:
@@ -124,7 +133,7 @@ class Waiter:
             else:
                 self.left[queue][id] = job.state
 
-    def _rest(self, hints: "_Hints", began: float) -> None:
+    def _rest(self, hints: Hints, began: float) -> None:
         now = time.monotonic()
         left = float("inf") if self._deadline is None else self._deadline - now
         if left <= 0:
@@ -148,57 +157,6 @@ class Waiter:
         what = f"job {shown} has" if len(names) == 1 else f"{len(names):,} jobs have"
         told = "" if len(names) == 1 else f": {shown}"
         return f"{what} not ended within {format_duration(round((self._timeout or 0) * 1_000))}{told}"
-
-
-class _Hints:
-    """A watch that may break: then waiting is sleeping, and watching is tried again now and then."""
-
-    def __init__(self, backend: Backend, topics: Sequence[str]) -> None:
-        self._backend = backend
-        self._topics = topics
-        self._watch: Watch | None = None
-        self._selector = selectors.DefaultSelector()
-        self._retry_at: float | None = 0.0
-        self._open()
-
-    @property
-    def open(self) -> bool:
-        """Whether hints may come."""
-        return self._watch is not None
-
-    def wait(self, seconds: float) -> None:
-        """Wait for a hint, at most so long."""
-        if self._watch is None:
-            time.sleep(seconds)
-            self._open()
-        elif self._selector.select(seconds):
-            try:
-                self._watch.drain()
-            except BackendError:
-                self._drop()
-
-    def _open(self) -> None:
-        if self._retry_at is None or time.monotonic() < self._retry_at:
-            return
-        self._retry_at = time.monotonic() + REWATCH
-        try:
-            self._watch = self._backend.watch(self._topics)
-        except BackendError:
-            return
-        if self._watch is None:
-            self._retry_at = None  # this store gives no hints
-        else:
-            self._selector.register(self._watch, selectors.EVENT_READ)
-
-    def _drop(self) -> None:
-        if self._watch is not None:
-            self._selector.unregister(self._watch)
-            self._watch.close()
-            self._watch = None
-
-    def close(self) -> None:
-        self._drop()
-        self._selector.close()
 
 
 def how(job: Job | None) -> How:

@@ -63,16 +63,16 @@ def number(low: float, high: float) -> Kind:
     return Kind(f"{low:g}..{high:g}", read)
 
 
-def duration(low: float, *, optional: bool = False) -> Kind:
-    """A duration with a unit, or a number of seconds; at most 366 days."""
+def duration(low: float, high: float = MAX_DELAY / 1_000, *, optional: bool = False) -> Kind:
+    """A duration with a unit, or a number of seconds; at most 366 days unless another bound is given."""
 
     def read(value: Any) -> float:
         if isinstance(value, str):
             value = parse_duration(value) / 1_000
-        _demand(type(value) in (int, float) and low <= value <= MAX_DELAY / 1_000)
+        _demand(type(value) in (int, float) and low <= value <= high)
         return float(value)
 
-    expected = f"{format_duration(low * 1_000)}..{format_duration(MAX_DELAY)} (such as 30s, 5m, or seconds)"
+    expected = f"{format_duration(low * 1_000)}..{format_duration(high * 1_000)} (such as 30s, 5m, or seconds)"
     return Kind(expected, read, optional=optional)
 
 

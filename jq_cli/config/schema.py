@@ -19,7 +19,7 @@ from jq_cli.config.kinds import (
     whole,
     words,
 )
-from jq_cli.config.settings import BackendSettings, Keys, QueueSettings, WorkerSettings
+from jq_cli.config.settings import VISIBILITY, BackendSettings, Keys, QueueSettings, WorkerSettings
 from jq_cli.draft import MAX_PRIORITY, MAX_TRIES
 from jq_cli.handlers.spec import HandlerSpec
 from jq_cli.job import Backoff
@@ -67,6 +67,7 @@ QUEUE = Group(
         "dedup_until": one_of("ttl", "done"),
         "idempotency_ttl": duration(0.001),
         "max_running": whole(0, 1_000_000, optional=True),
+        "visibility_timeout": duration(*VISIBILITY),
         "handler": HANDLER,
     }
 )
@@ -81,6 +82,7 @@ WORKER = Group(
         "max_memory": size(2**20, 2**50, optional=True),
         "pass_backend": flag(),
         "env": words("a list of names of environment variables"),
+        "visibility_timeout": duration(*VISIBILITY, optional=True),
     }
 )
 

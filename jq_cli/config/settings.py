@@ -16,6 +16,9 @@ from jq_cli.job import Backoff
 from jq_cli.lifecycle import Keeping
 from jq_cli.store_url import mask_url
 
+VISIBILITY = (1, 86_400)
+"""The least and the most seconds for which a client without heartbeats may claim a job."""
+
 Keys = tuple[str, ...]
 """Where a value stands: the keys that lead to it, such as ("queues", "emails", "priority")."""
 
@@ -37,6 +40,7 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     dedup_until: Literal["ttl", "done"] = "ttl"
     idempotency_ttl: float = 86_400.0
     max_running: int | None = None
+    visibility_timeout: float = 30.0
     handler: HandlerSpec | None = None
 
 
@@ -51,6 +55,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     max_memory: int | None = None
     pass_backend: bool = False
     env: tuple[str, ...] = ()
+    visibility_timeout: float | None = None
 
 
 class BackendSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +106,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """How long finished jobs of a queue are kept."""
         queue = self.queue(name)
         return Keeping(queue.retention, queue.retention_count, queue.dlq_retention)
+
+    def visibility_timeout(self, name: str) -> float:
+        """Seconds for which a job of a queue belongs to a client that sends no heartbeat."""
+        return self.worker.visibility_timeout or self.queue(name).visibility_timeout
 
     def handled(self) -> list[str]:
         """The queues for which the file names a handler, in its order."""

@@ -48,8 +48,8 @@ Installed as `jq` and, identical, as `jobq`; `python -m jq_cli` is the third way
 | 6 | the store refused the credentials |
 | 7 | partly done; each failed item is reported |
 | 8 | `--wait-timeout` passed; the job goes on |
-| 11, 12, 13 | when waiting: the job is dead, was cancelled, expired. With `--exit-code` the code of the job's own command instead, \
-and 125 for whatever is not its own |
+| 11, 12, 13 | when waiting: the job is dead, was cancelled, expired. With `--exit-code` the code of the job's own command \
+instead, and 125 for whatever is not its own |
 | 130, 143 | ended by SIGINT, SIGTERM |
 | 141 | nobody reads the output any more |
 """

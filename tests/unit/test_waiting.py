@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from jq_cli import lifecycle, waiting
+from jq_cli import hints, lifecycle, waiting
 from jq_cli.backends.base import Backend, Watch
 from jq_cli.backends.memory.backend import MemoryBackend
 from jq_cli.client import Client
@@ -39,6 +39,7 @@ class FakeTime:
 def fake_time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     fake = FakeTime()
     monkeypatch.setattr(waiting, "time", fake)
+    monkeypatch.setattr(hints, "time", fake)
     return fake
 
 

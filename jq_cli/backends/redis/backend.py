@@ -31,12 +31,13 @@ from jq_cli.backends.redis.client import RedisClient
 from jq_cli.backends.redis.connection import Word
 from jq_cli.backends.redis.inserts import arguments, results
 from jq_cli.backends.redis.inserts import parts_of as parts_of_drafts
-from jq_cli.backends.redis.keys import Keys
+from jq_cli.backends.redis.keys import PARTS, Keys
 from jq_cli.backends.redis.reader import RedisReader, read_controls
 from jq_cli.backends.redis.rows import claimed_jobs, lease_start, text_of
 from jq_cli.backends.redis.scripts import Call
 from jq_cli.change import Change, Verdict
-from jq_cli.draft import Draft
+from jq_cli.draft import Draft, check_name
+from jq_cli.errors import UsageError
 from jq_cli.job import Job, State, Token
 
 QUEUES_AT_ONCE = 32
@@ -56,6 +57,8 @@ class RedisBackend(Backend):
 
     def __init__(self, client: RedisClient, namespace: str, clock: Clock | None) -> None:
         self.url = client.address.shown
+        self.namespace = namespace
+        self.timeout = client.address.timeout
         self._client = client
         self._keys = Keys(namespace)
         self._clock = clock
@@ -205,6 +208,18 @@ class RedisBackend(Backend):
 
         channels = [self._keys.part(queue, kind) for kind, _, queue in (topic.partition(":") for topic in topics)]
         return RedisWatch(self._client.address, channels)
+
+    def key(self, queue: str, part: str) -> str:
+        """The key that holds a part of a queue. Raises UsageError for what is none."""
+        if part not in PARTS:
+            raise UsageError(f"no part {part[:40]!r} of a queue; known: {', '.join(PARTS)}")
+        return self._keys.part(check_name(queue), part)
+
+    def redis_py(self) -> Any:
+        """A redis-py client for the same server and database. Raises UsageError when redis-py is not installed."""
+        from jq_cli.backends.redis.redis_py import redis_client
+
+        return redis_client(self._client.address)
 
     def close(self) -> None:
         self._client.close()

@@ -1,0 +1,42 @@
+"""A redis-py client from our own address, for programs that go to the server by themselves. The backend needs none."""
+
+from typing import TYPE_CHECKING, Any
+
+from jq_cli.backends.redis.address import Address, Tls
+from jq_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from redis import Redis as Redis  # noqa: PLC0414  # for whoever names it in a type
+
+
+def redis_client(address: Address) -> "Redis":
+    """A client of the same server and database, with the same login, TLS and timeouts. It connects when it is first used."""
+    try:
+        import redis
+    except ModuleNotFoundError as error:
+        raise UsageError("client() needs redis-py: pip install 'jq-cli[redis-py]'") from error
+    options: dict[str, Any] = {
+        "db": address.db,
+        "client_name": address.client_name,
+        "socket_timeout": address.timeout,
+        "socket_connect_timeout": address.timeout,
+    }
+    if address.password is not None:
+        options |= {"username": address.username, "password": address.password}
+    if address.path:
+        return redis.Redis(unix_socket_path=address.path, **options)
+    if address.tls is not None:
+        options |= _tls(address.tls)
+    return redis.Redis(host=address.host, port=address.port, **options)
+
+
+def _tls(tls: Tls) -> dict[str, Any]:
+    return {
+        "ssl": True,
+        "ssl_cert_reqs": "required" if tls.verify else "none",
+        "ssl_check_hostname": tls.check_hostname,
+        "ssl_ca_certs": tls.ca_certs,
+        "ssl_certfile": tls.certfile,
+        "ssl_keyfile": tls.keyfile,
+        "ssl_password": tls.password,
+    }
