@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import msgspec
 
 from jq_cli.backends.base import Backend
-from jq_cli.bulk import Result
 from jq_cli.change import Change
 from jq_cli.config.load import Flags, load
 from jq_cli.config.settings import VISIBILITY, Settings
@@ -28,7 +27,6 @@ from jq_cli.job import Job, State, lease_of
 from jq_cli.job_options import Duration, JobOptions, seconds_of
 from jq_cli.lifecycle import Outcome
 from jq_cli.queue import Queue, Receipt, Store, connect, shared
-from jq_cli.recovery import recover_ended
 from jq_cli.task import result_bytes
 
 if TYPE_CHECKING:
@@ -184,13 +182,12 @@ class BackendQueue:
         due: expiries, retention, kept keys. Every worker pool does this each second; without one, call it now and then."""
         recovered: list[str] = []
 
-        def report(results: list[Result]) -> None:
-            recovered.extend(result.id for result in results if result.error is None)
+        def told(job: Job) -> None:
+            if job.state == "running":
+                recovered.append(job.id)
 
-        for counts in self._client.counts():
-            recover_ended(self._client, counts, report)
         with self.store.backend.lock:
-            self._consumer_here().tick()
+            self._consumer_here().tick(told)
         return len(recovered)
 
     def promote_delayed(self) -> int:

@@ -131,9 +131,10 @@ class Consumer:
 
     # --- maintenance ---
 
-    def tick(self) -> int:
+    def tick(self, told: Callable[[Job], None] = lambda _job: None) -> int:
         """Settle what became due (leases that ended, expiries, retention) and prune dead workers' registrations; gives the
-        number of jobs changed. Any number of consumers may do so at the same time: each job moves once."""
+        number of jobs changed. Any number of consumers may do so at the same time: each job moves once. `told` gets each
+        job that this call changed, as it was before."""
         moved = 0
         while True:
             due = self.backend.due(TICK_BATCH)
@@ -141,7 +142,11 @@ class Consumer:
             changes = [
                 lifecycle.on_due(job, now=due.now, mark=nonce(), keeping=self._keeping(job.queue)) for job in due.jobs
             ]
-            applied = self.write(changes).count("applied")
+            verdicts = self.write(changes)
+            for job, verdict in zip(due.jobs, verdicts, strict=True):
+                if verdict == "applied":
+                    told(job)
+            applied = verdicts.count("applied")
             moved += applied
             if len(due.jobs) < TICK_BATCH or not applied:
                 return moved

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import click
 
-from jq_cli.backends.base import QueueCounts
-from jq_cli.bulk import Result
+from jq_cli import lifecycle
+from jq_cli.bulk import Bulk, Result
+from jq_cli.change import Change
 from jq_cli.cli import options, suggestions
 from jq_cli.cli.confirm import confirm, confirm_in_production
 from jq_cli.cli.options import pass_session
@@ -13,8 +14,8 @@ from jq_cli.cli.session import Session, say
 from jq_cli.cli.targets import Targets
 from jq_cli.client import Client
 from jq_cli.consumer import Consumer
-from jq_cli.errors import JqError, NotFound, UsageError
-from jq_cli.recovery import recover_ended
+from jq_cli.errors import Conflict, JqError, NotFound, UsageError
+from jq_cli.job import Job
 from jq_cli.roster import registered
 
 HELP = """Recover, now, the running jobs whose lease has ended: of the named queues, or of all. Prints how many. Each counts one
@@ -51,13 +52,18 @@ def _recover_ended(client: Client, queues: Sequence[str], targets: Targets) -> i
         if isinstance(each, NotFound):
             targets.failed(each)
         else:
-            recovered += _recover_queue(client, each, targets)
+            recovered += _recover_queue(client, each.queue, each.states.get("running", 0), each.now, targets)
             targets.done += 1
     return recovered
 
 
-def _recover_queue(client: Client, counts: QueueCounts, targets: Targets) -> int:
+def _recover_queue(client: Client, queue: str, running: int, now: int, targets: Targets) -> int:
     recovered = 0
+
+    def make(job: Job, mark: str) -> Change:
+        if job.state != "running" or (job.lease_until or 0) > now:
+            raise Conflict(f"job {job.id} is not lost")
+        return lifecycle.lose(job, now=now, mark=mark, keeping=client.settings.keeping(queue))
 
     def report(results: list[Result]) -> None:
         nonlocal recovered
@@ -67,7 +73,7 @@ def _recover_queue(client: Client, counts: QueueCounts, targets: Targets) -> int
             else:
                 recovered += 1
 
-    recover_ended(client, counts, report)
+    Bulk(client, make, report).every(queue, "running", running, lambda job: (job.lease_until or 0) <= now)
     return recovered
 
 
