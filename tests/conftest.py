@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.postgres_server import PostgresServer
+from tests.s3_servers import CREDENTIALS, MotoServer, S3Server
 from tests.servers import FakeRedis, RedisServer
 
 
@@ -69,3 +70,24 @@ def sqlite_url(tmp_path: Path) -> str:
 def namespace() -> str:
     """A namespace that nobody else uses."""
     return "t" + uuid4().hex
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[S3Server]:
+    """S3, shared by the tests of this process."""
+    with MotoServer() as server:
+        yield server
+
+
+@pytest.fixture
+def s3_url(moto_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty prefix in a bucket, with credentials for it in the environment."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    return moto_server.url(uuid4().hex)
+
+
+@pytest.fixture
+def folder_url(tmp_path: Path) -> str:
+    """The URL of a folder that does not exist yet."""
+    return f"file://{tmp_path / 'store'}"

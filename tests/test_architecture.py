@@ -40,8 +40,8 @@ IMPURE = {
     "sqlite3",
 }
 DRIVERS = {
-    "redis": "backends.redis", "hiredis": "backends.redis", "sqlite3": "backends.sqlite", "fcntl": ("backends.sqlite", "pool"),
-    "yaml": "config", "pytest": "testing", "hypothesis": "testing", "fakeredis": "nobody", "pickle": "nobody",
+    "redis": "backends.redis", "hiredis": "backends.redis", "sqlite3": "backends.sqlite", "fcntl": ("backends.sqlite", "backends.objects", "pool"),
+    "obstore": "backends.objects", "yaml": "config", "pytest": "testing", "hypothesis": "testing", "fakeredis": "nobody", "pickle": "nobody",
     "marshal": "nobody", "shelve": "nobody", "typer": "nobody", "asyncio": ("handlers", "pool"),
     "rich": "view", "psycopg": "backends.postgres", "sqlalchemy": "nobody", "click": ("cli", "commands", "view.show_jobs", "reference"),
 }  # fmt: skip

@@ -19,10 +19,15 @@ BUILT_IN = {
     "unix": "jq_cli.backends.redis.backend:open_redis",
     "postgres": "jq_cli.backends.postgres.backend:open_postgres",
     "postgresql": "jq_cli.backends.postgres.backend:open_postgres",
+    **dict.fromkeys(("file", "s3", "gs", "az"), "jq_cli.backends.objects.backend:open_objects"),
 }
 """URL scheme to the function that opens it: `open_x(url, *, namespace, clock, **options) -> Backend`."""
 
-EXTRAS: dict[str, str] = {"postgres": "postgres", "postgresql": "postgres"}
+EXTRAS: dict[str, str] = {
+    "postgres": "postgres",
+    "postgresql": "postgres",
+    **dict.fromkeys(("s3", "gs", "az"), "objects"),
+}
 """Scheme to the extra of this distribution that brings its driver, where it is not part of the core."""
 
 DEFAULT_URLS = {

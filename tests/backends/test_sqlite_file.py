@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from jq_cli.backends.registry import open_backend
-from jq_cli.backends.sqlite import file as sqlite_file
 from jq_cli.backends.sqlite.backend import open_sqlite
 from jq_cli.errors import BackendError, InvalidField, NotAuthorised, UsageError
+from jq_cli.process import mounts
 from tests.backends.sqlite_jobs import child, code_of, draft
 
 NOBODY = 65_534
@@ -234,20 +234,20 @@ MOUNTS = r"""
     ],
 )
 def test_the_file_system_is_that_of_the_nearest_mount(folder: str, kind: str, tmp_path: Path) -> None:
-    mounts = tmp_path / "mountinfo"
-    mounts.write_text(MOUNTS + "\n")
-    assert sqlite_file.file_system(folder, str(mounts)) == kind
+    mountinfo = tmp_path / "mountinfo"
+    mountinfo.write_text(MOUNTS + "\n")
+    assert mounts.file_system(folder, str(mountinfo)) == kind
 
 
 def test_a_system_that_tells_no_mounts_is_no_obstacle(tmp_path: Path) -> None:
-    assert sqlite_file.file_system("/", str(tmp_path / "none")) == ""
+    assert mounts.file_system("/", str(tmp_path / "none")) == ""
 
 
 @pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"])
 def test_a_network_file_system_is_refused_before_anything_is_made(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_file, "file_system", lambda path: kind)
+    monkeypatch.setattr(mounts, "file_system", lambda path: kind)
     with pytest.raises(BackendError, match=f"is on {kind}; SQLite's WAL does not work over a network file system"):
         open_sqlite(f"sqlite://{tmp_path}/sub/jq.db")
     assert list(tmp_path.iterdir()) == []

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from jq_cli.backends.sqlite import watch as sqlite_watch
 from jq_cli.backends.sqlite.backend import open_sqlite
-from jq_cli.backends.sqlite.watch import PipeWatch, folder_of, ring
+from jq_cli.backends.sqlite.file import watch_folder
+from jq_cli.process import pipes as named_pipes
+from jq_cli.process.pipes import PipeWatch, ring
 from tests.backends.sqlite_jobs import child, claim, code_of, draft, path_of, succeed
 
 
@@ -76,7 +77,7 @@ def test_a_watch_that_is_being_made_is_not_taken_for_an_abandoned_one(
         mkfifo(path, mode)
         ring(folder, ["a"])
 
-    monkeypatch.setattr(sqlite_watch.os, "mkfifo", interrupted)
+    monkeypatch.setattr(named_pipes.os, "mkfifo", interrupted)
     with closing(PipeWatch(folder, ["a"])) as watch:
         ring(folder, ["a"])
         assert rung(watch)
@@ -119,7 +120,7 @@ def test_a_file_system_without_named_pipes_means_polling(sqlite_url: str, monkey
     def refused(path: str, mode: int) -> None:
         raise PermissionError("Operation not permitted")
 
-    monkeypatch.setattr(sqlite_watch.os, "mkfifo", refused)
+    monkeypatch.setattr(named_pipes.os, "mkfifo", refused)
     with open_sqlite(sqlite_url) as store:
         assert store.watch(["ready:q"]) is None
 
@@ -146,4 +147,4 @@ def test_namespaces_do_not_wake_one_another(sqlite_url: str) -> None:
             assert not rung(watch)  # type: ignore[arg-type]
             store.insert([draft()])
             assert rung(watch)  # type: ignore[arg-type]
-        assert pipes(Path(folder_of(str(path_of(store))))) == []
+        assert pipes(Path(watch_folder(str(path_of(store))))) == []

@@ -1,6 +1,10 @@
 """How a stored body is overwritten in each of our backends."""
 
+from msgspec.structs import replace
+
 from jq_cli.backends.memory.backend import MemoryBackend
+from jq_cli.backends.objects.backend import ObjectsBackend
+from jq_cli.backends.objects.step import Step
 from jq_cli.backends.postgres.backend import PostgresBackend
 from jq_cli.backends.redis.backend import RedisBackend
 from jq_cli.backends.sqlite.backend import SqliteBackend
@@ -28,3 +32,13 @@ def damage_sqlite(backend: SqliteBackend, queue: str, id: str, body: bytes) -> N
 def damage_postgres(backend: PostgresBackend, queue: str, id: str, body: bytes) -> None:
     """The body is a column of its own."""
     backend._link.rows(f"UPDATE {backend._in}.jobs SET body = %s WHERE id = %s", body, id)
+
+
+def damage_objects(backend: ObjectsBackend, queue: str, id: str, body: bytes) -> None:
+    """A commit that changes nothing but where the body lies."""
+
+    def work(step: Step) -> None:
+        row = step.tables.queue(queue).rows[id]
+        step.row(queue, id, replace(row, body=step.shelf.put(body)))
+
+    backend._log.write(work)

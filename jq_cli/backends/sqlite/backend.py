@@ -2,8 +2,8 @@
 
 `file` knows where the file is, `database` opens it and makes transactions, `lock` says whose turn it is to
 write. `space` is a namespace in it and a step one of its write transactions; `rows` is the table of jobs,
-`inserts`, `changes`, `claims` and `keys` write it, `reads` reads it. `watch` wakes
-other processes. The tables are in `sql/`.
+`inserts`, `changes`, `claims` and `keys` write it, `reads` reads it. `process.pipes`
+wakes other processes. The tables are in `sql/`.
 """
 
 import time
@@ -29,13 +29,13 @@ from jq_cli.backends.sqlite import keys, reads
 from jq_cli.backends.sqlite.changes import apply
 from jq_cli.backends.sqlite.claims import claim_jobs, due, extend, offers, take_in
 from jq_cli.backends.sqlite.database import Database
-from jq_cli.backends.sqlite.file import Settings, read_settings
+from jq_cli.backends.sqlite.file import Settings, read_settings, watch_folder
 from jq_cli.backends.sqlite.inserts import insert
 from jq_cli.backends.sqlite.space import Space, read_controls
-from jq_cli.backends.sqlite.watch import PipeWatch, folder_of
 from jq_cli.change import Change, Verdict
 from jq_cli.draft import Draft
 from jq_cli.job import Job, State, Token
+from jq_cli.process.pipes import PipeWatch
 
 
 def open_sqlite(url: str, *, namespace: str = "jq", clock: Clock | None = None, **options: object) -> Backend:
@@ -193,7 +193,7 @@ class SqliteBackend(Backend):
 
     def watch(self, topics: Sequence[str]) -> PipeWatch | None:
         try:
-            return PipeWatch(folder_of(self._database.settings.path), [self._space.topic(topic) for topic in topics])
+            return PipeWatch(watch_folder(self._database.settings.path), [self._space.topic(topic) for topic in topics])
         except OSError:
             return None  # a file system without named pipes: polling must do
 

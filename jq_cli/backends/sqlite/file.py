@@ -6,11 +6,9 @@ import msgspec
 
 from jq_cli.draft import seconds
 from jq_cli.errors import BackendError, InvalidField, NotAuthorised, UsageError
+from jq_cli.process.mounts import network_file_system
 
 SCHEME = "sqlite://"
-NETWORK_FILE_SYSTEMS = frozenset(
-    {"nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre"}
-)
 TIMEOUT = 2.0
 """Seconds for which a call waits for its turn at the file."""
 
@@ -46,6 +44,11 @@ def read_settings(url: str, options: dict[str, object]) -> Settings:
     )
 
 
+def watch_folder(path: str) -> str:
+    """Where the watches of a database are."""
+    return path + ".watch"
+
+
 def prepare(path: str) -> None:
     """Make the folder (only its owner may enter) and an empty file (only its owner may read) where there are none.
 
@@ -70,36 +73,12 @@ def prepare(path: str) -> None:
         raise NotAuthorised(f"{SCHEME}{path}: the file and its folder must be writable")
 
 
-def file_system(path: str, mounts: str = "/proc/self/mountinfo") -> str:
-    """The type of the file system that holds a path, empty where the system does not tell."""
-    try:
-        with open(mounts, encoding="utf-8", errors="surrogateescape") as file:
-            lines = file.readlines()
-    except OSError:
-        return ""
-    folder, best, kind = os.path.realpath(path) + "/", "", ""
-    for line in lines:
-        head, _, tail = line.partition(" - ")
-        point = _unescaped(head.split(" ")[4]).rstrip("/") + "/"
-        # Later lines cover earlier ones at the same place.
-        if folder.startswith(point) and len(point) >= len(best):
-            best, kind = point, tail.split(" ")[0]
-    return kind
-
-
 def _refuse_network(path: str) -> None:
-    kind = file_system(os.path.dirname(path))
-    if kind in NETWORK_FILE_SYSTEMS or kind.startswith("fuse."):
+    if kind := network_file_system(os.path.dirname(path)):
         raise BackendError(
             f"{SCHEME}{path}: the folder is on {kind}; SQLite's WAL does not work over a network file system. "
             "Use a local disk, or a server such as Redis to share a queue between hosts"
         )
-
-
-def _unescaped(text: str) -> str:
-    for code, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        text = text.replace(code, char)
-    return text
 
 
 def _parameter(text: str) -> tuple[str, str]:

@@ -7,7 +7,8 @@ import msgspec
 
 from jq_cli.backends.base import Clock, Controls
 from jq_cli.backends.sqlite.database import Database
-from jq_cli.backends.sqlite.watch import folder_of, ring
+from jq_cli.backends.sqlite.file import watch_folder
+from jq_cli.process.pipes import ring
 
 COUNTERS = ("scheduled", "ready", "running", "succeeded", "cancelled", "succeeded_kept", "cancelled_kept", "dead")
 """The columns of `queues` that count its jobs, in the order of the phases 1 to 8."""
@@ -35,7 +36,7 @@ class Space:
         self.database, self.clock = database, clock
         self.cursor = database.cursor
         self._topics = namespace + "/"
-        self._watches = folder_of(database.settings.path)
+        self._watches = watch_folder(database.settings.path)
         self._numbers: dict[str, int] = {}
         self._names: dict[int, str] = {}
         self.number = self._find(namespace)

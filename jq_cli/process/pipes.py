@@ -1,6 +1,6 @@
-"""Wake-ups between processes: named pipes in a folder beside the database.
+"""Wake-ups between processes of a host: named pipes in a folder beside the store.
 
-Each watch is a pipe in `<database>.watch/`. Its name says which topics it is for, so that a writer rings only where somebody
+Each watch is a pipe in that folder. Its name says which topics it is for, so that a writer rings only where somebody
 cares: `<pid>.<nonce>.<bits>`, where each topic sets one of 512 bits (two topics may share one: a hint for nothing). A writer
 that finds nobody at the other end removes the pipe. Named pipes rather than Unix sockets, because the path of those must be
 shorter than about 100 bytes, and a producer would have to import more to send one byte.
@@ -15,11 +15,6 @@ from errno import ENXIO
 from jq_cli.ids import nonce
 
 BITS = 512
-
-
-def folder_of(path: str) -> str:
-    """Where the watches of a database are."""
-    return path + ".watch"
 
 
 def ring(folder: str, topics: Iterable[str]) -> None:

@@ -1,0 +1,163 @@
+"""Objects in S3, Google Cloud Storage or Azure, through obstore."""
+
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar
+
+import obstore
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    GenericError,
+    NotFoundError,
+    NotSupportedError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)  # fmt: skip
+
+from jq_cli.backends.objects.store import Listed, Span
+from jq_cli.errors import BackendError, BackendUnreachable, NotAuthorised
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+PARALLEL = 16
+"""Requests that one process has under way at most."""
+
+PAGE = 1_000
+PAUSE, LONGEST_PAUSE = 0.05, 1.0
+"""Seconds of the first and the longest pause before a request is sent again."""
+
+_ABSENT = (NotFoundError, FileNotFoundError)
+"""There is no such object, or no such bucket."""
+
+_HOPELESS = ("status code: 400", "status code: 405", "status code: 411", "status code: 501")
+"""What no repetition changes."""
+
+
+class CloudStore:
+    """A namespace of a bucket. `store` is obstore's, `prefix` ends with a slash, `timeout` in seconds for each request with its
+    repetitions."""
+
+    far = True
+
+    def __init__(self, store: Any, url: str, prefix: str, timeout: float) -> None:
+        self.url = url
+        self._store, self._prefix, self._timeout = store, prefix, timeout
+        self._threads: ThreadPoolExecutor | None = None
+
+    def create(self, name: str, data: bytes) -> bool:
+        def put() -> bool:
+            try:
+                obstore.put(self._store, self._prefix + name, data, mode="create", use_multipart=False)
+            except (AlreadyExistsError, PreconditionError):
+                return False
+            return True
+
+        return self._asked(put)
+
+    def get(self, name: str) -> bytes | None:
+        def get() -> bytes | None:
+            try:
+                return bytes(obstore.get(self._store, self._prefix + name).bytes())
+            except _ABSENT:
+                return None
+
+        return self._asked(get)
+
+    def spans(self, name: str, spans: Sequence[Span]) -> list[bytes] | None:
+        wanted = [span for span in spans if span[1]]
+
+        def get() -> list[bytes] | None:
+            starts, lengths = [start for start, _ in wanted], [length for _, length in wanted]
+            try:
+                found = obstore.get_ranges(self._store, self._prefix + name, starts=starts, lengths=lengths)
+            except _ABSENT:
+                return None
+            parts = iter(found)
+            return [bytes(next(parts)) if length else b"" for _, length in spans]
+
+        return self._asked(get) if wanted else [b""] * len(spans)
+
+    def listing(self, folder: str, after: str = "", limit: int = 1_000_000) -> list[Listed]:
+        def pages() -> list[Listed]:
+            found: list[Listed] = []
+            start = self._prefix + after if after else None
+            for page in obstore.list(self._store, self._prefix + folder, offset=start, chunk_size=PAGE):
+                found += [
+                    Listed(each["path"].removeprefix(self._prefix), each["last_modified"].timestamp()) for each in page
+                ]
+                if len(found) >= limit:
+                    break
+            return found[:limit]
+
+        return self._asked(pages)
+
+    def delete(self, names: Sequence[str]) -> None:
+        def remove() -> None:
+            for start in range(0, len(names), PAGE):
+                try:
+                    obstore.delete(self._store, [self._prefix + name for name in names[start : start + PAGE]])
+                except _ABSENT:
+                    continue
+
+        self._asked(remove)
+
+    def tidy(self, age: float) -> None:
+        return None  # an interrupted request leaves nothing
+
+    def turn(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def ring(self, topics: set[str]) -> None:
+        return None
+
+    def watch(self, topics: Sequence[str]) -> None:
+        return None
+
+    def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        some = list(items)
+        if len(some) < 2:
+            return [work(item) for item in some]
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(PARALLEL)
+        return list(self._threads.map(work, some))
+
+    def close(self) -> None:
+        if self._threads is not None:
+            self._threads.shutdown()
+            self._threads = None
+
+    def _asked(self, request: Callable[[], R]) -> R:
+        """The answer to a request, sent again while the store is busy (503), in conflict (409) or silent. What it does may
+        have been done by an earlier sending."""
+        deadline, pause = time.monotonic() + self._timeout, PAUSE
+        while True:
+            try:
+                return request()
+            except GenericError as error:
+                if any(word in str(error) for word in _HOPELESS):
+                    raise BackendError(self._problem(error)) from error
+                if time.monotonic() + pause >= deadline:
+                    raise BackendUnreachable(self._problem(error)) from error
+            except (PermissionDeniedError, UnauthenticatedError) as error:
+                raise NotAuthorised(self._problem(error)) from error
+            except NotSupportedError as error:
+                raise BackendError(f"{self.url}: the store has no conditional writes: {_gist(error)}") from error
+            except (BaseError, FileNotFoundError) as error:
+                raise BackendError(self._problem(error)) from error
+            time.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _problem(self, error: Exception) -> str:
+        return f"{self.url}: {_gist(error)}"
+
+
+def _gist(error: Exception) -> str:
+    """The first lines of an error; the rest is about the library's insides."""
+    text = str(error).partition("\n\nDebug source")[0]
+    return " ".join(text.split())[:300]
