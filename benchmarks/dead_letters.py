@@ -2,7 +2,8 @@
 
     python benchmarks/dead_letters.py [COUNT] [URL]
 
-COUNT is 1,000,000 unless given; URL is a fresh SQLite file, and then a Redis server of its own, unless given.
+Rates are of all dead jobs of the queue, whether an action means them or not. COUNT is 1,000,000 unless given; URL is a fresh
+SQLite file, and then a Redis server of its own, unless given.
 """
 
 import os

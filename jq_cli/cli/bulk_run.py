@@ -70,7 +70,7 @@ class Run:
         self._counts: dict[str, int] = {}
         self._queue = ""
         self._total: int | None = None
-        self._unmatched = self._now = 0
+        self._unmatched = self._now = self._stopping = 0
         self._asked: list[tuple[str, str]] = []
         self.targets = Targets()
 
@@ -118,16 +118,21 @@ class Run:
     def wait(self) -> None:
         """Wait, as long as was said, until the running jobs that were asked to stop have stopped."""
         if self._asked and self._scope.wait:
-            asked, self._asked = self._asked, []
             stopping = Stopping(
                 self._client,
-                asked,
+                self._asked,
                 wait=self._scope.wait,
                 done=self._done,
                 failed=self.targets.failed,
-                looked=lambda left: self._bar.step("stop", len(asked) - left, len(asked) - left, len(asked)),
+                looked=self._looked,
             )
             stopping.run()
+            self._asked = []
+
+    def _looked(self, left: list[tuple[str, str]]) -> None:
+        stopped = self._stopping - len(left)
+        self._asked = left
+        self._bar.step("stop", stopped, stopped, self._stopping)
 
     def told(self) -> str:
         """What was done so far, in words."""
@@ -234,6 +239,7 @@ class Run:
                 self.targets.failed(result.error)
             elif result.change is not None and result.change.job is not None and result.change.job.state == "running":
                 self._asked.append((self._queue, result.id))
+                self._stopping += 1
                 self.targets.done += not self._scope.wait
             else:
                 self._done(self._queue, result.id)

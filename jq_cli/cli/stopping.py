@@ -20,7 +20,7 @@ class Stopping:
 
     done    is told of each job that the store shows as cancelled, or that is gone
     failed  is told of each that ended otherwise before it was stopped, or that still runs when the time is up
-    looked  is told after each look how many are left
+    looked  is told after each look which are left
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Stopping:
         wait: float,
         done: Callable[[str, str], None],
         failed: Callable[[JqError], None],
-        looked: Callable[[int], None],
+        looked: Callable[[list[tuple[str, str]]], None],
     ) -> None:
         self._client = client
         self._wait = wait
@@ -46,7 +46,7 @@ class Stopping:
         while True:
             running = [job for queue, ids in self._left.items() for job in self._look(queue, ids)]
             self._left = {queue: [job.id for job in running if job.queue == queue] for queue in self._left}
-            self._looked(len(running))
+            self._looked([(job.queue, job.id) for job in running])
             if not running:
                 return
             if time.monotonic() >= end:

@@ -1,6 +1,7 @@
 """Bulk actions with filters, `cancel` and `rm`: what is counted, asked, changed and told, on each store."""
 
 import json
+import signal
 
 import pytest
 
@@ -113,6 +114,14 @@ def test_several_queues_are_counted_and_then_asked_about_once(jq: Program) -> No
     assert jq.ok("dlq", "purge", "a", "b", "--all", "--yes").out == "a\t1\nb\t2\n"
 
 
+def test_a_bulk_action_shows_how_far_it_came_on_a_terminal(jq: Program) -> None:
+    dead(jq, "q", 20)
+    shown = jq.on_terminal("dlq", "requeue", "q", "--error", "it*", "--yes", "--rate", "10/s")
+    assert shown.code == 0
+    assert "requeue q" in shown.out
+    assert "%" in shown.out
+
+
 # --- ids without a queue ---
 
 
@@ -164,10 +173,24 @@ def test_a_running_job_whose_worker_does_not_answer_was_only_asked(jq_on_each: P
     id, worker = running(jq_on_each, "q")
     asked = jq_on_each.ok("cancel", "q", id, "--wait", "0")
     assert (asked.out, "0 cancelled, 1 asked to stop" in asked.err) == ("0\n", True)
+    again = jq_on_each.ok("cancel", "q", id, "--wait", "0", "--json")
+    assert json.loads(again.out) == {"queue": "q", "cancelled": 0, "asked": 1}
     late = jq_on_each("cancel", "q", "--all", "--yes", "--wait", "300ms", "--json")
     assert (late.code, json.loads(late.out)) == (8, {"queue": "q", "cancelled": 0, "asked": 0})
     assert f"job {id} was asked to stop and still runs on {worker} after 300ms" in late.err
     assert json.loads(jq_on_each.ok("show", id, "--json").out)["stop"] is True
+
+
+def test_an_interrupted_wait_tells_who_was_only_asked(jq: Program) -> None:
+    id, _ = running(jq, "q")
+    put(jq, "q", b"1")
+    process = jq.start("cancel", "q", "--all", "--yes", "--wait", "1m")
+    with store_of(jq) as backend:
+        until(lambda: backend.get("q", [id])[0].stop, "the request")  # type: ignore[union-attr]
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted: 1 cancelled, 1 asked to stop; call it again to go on" in err.decode()
 
 
 def test_a_running_job_whose_worker_is_gone_is_cancelled_when_its_lease_ends(jq_on_each: Program) -> None:

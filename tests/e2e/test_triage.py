@@ -5,8 +5,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +88,18 @@ def killed_midway(jq: Program, *arguments: str) -> set[str]:
     return told
 
 
+def peak_memory(jq: Program, *arguments: str) -> int:
+    """MiB that a command takes at most. (Jobs of this test, all held at once, would take more than 100.)"""
+    process = subprocess.Popen([JQ, *arguments], env=jq.env, stdout=subprocess.DEVNULL)
+    peak = 0
+    while process.poll() is None:
+        with suppress(OSError, IndexError):
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            peak = max(peak, int(status.split("VmHWM:")[1].split()[0]))
+    assert (process.returncode, peak > 0) == (0, True)
+    return peak // 1_024
+
+
 @pytest.mark.slow
 def test_a_requeue_killed_midway_loses_nothing_does_nothing_twice_and_finishes_when_called_again(jq: Program) -> None:
     with store_of(jq) as backend:
@@ -110,6 +123,8 @@ def test_a_requeue_killed_midway_loses_nothing_does_nothing_twice_and_finishes_w
         [counts] = backend.counts(["q"])
         assert (counts.states["ready"], counts.states["dead"]) == (MANY // 2, MANY // 2)
 
+        assert peak_memory(jq, "ls", "q", "--payload", "n=-1", "-q") < 60
+        assert peak_memory(jq, "ls", "q", "--group-by", "error") < 60
         killed_midway(jq, "dlq", "purge", "q", "--all", "--yes")
         left_dead = backend.counts(["q"])[0].states["dead"]
         assert 0 < left_dead < MANY // 2

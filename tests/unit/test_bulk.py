@@ -1,6 +1,7 @@
 """Filters over pages, bulk changes of what matches, and waiting for running jobs to stop. On the memory store, in one process."""
 
 from collections.abc import Callable, Sequence
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -85,6 +86,33 @@ def test_a_search_tells_its_bar_what_was_found_and_looked_at_of_all(
     assert steps == [("search", steps[0][1], PAGE, PAGE + 50), ("search", found, PAGE + 50, PAGE + 50)]
 
 
+class Terminal(StringIO):
+    """A stream that a person looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_search_shows_a_bar_on_a_terminal_and_takes_it_away(
+    backend: Meddled, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead(backend, 2 * PAGE)
+    terminal = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setattr("jq_cli.view.bar.PATIENCE", 0)
+    monkeypatch.setattr("jq_cli.view.bar.REDRAW", 0)
+    looked = Looked(client, backend.counts(["q"]), ["dead"], JobFilter(payload=["n=1"]), reverse=False, color=False)
+    assert len(list(looked)) == 1
+    assert "search" in terminal.getvalue()
+    assert "50%" in terminal.getvalue()
+    assert "1 jobs" in terminal.getvalue()
+    looked.close()
+    gone = len(terminal.getvalue())
+    looked._step(1)
+    assert len(terminal.getvalue()) == gone
+
+
 def changed(client: Client, chosen: Callable[[Job], bool], *, ids: list[str] | None = None) -> list[Result]:
     results: list[Result] = []
     bulk = Bulk(client, lifecycle.requeue, results.extend, chosen=chosen)
@@ -155,7 +183,7 @@ class Told:
             wait=wait,
             done=lambda queue, id: self.done.append(id),
             failed=self.failed.append,
-            looked=self.left.append,
+            looked=lambda left: self.left.append(len(left)),
         ).run()
 
 
