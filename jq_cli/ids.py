@@ -57,3 +57,8 @@ def is_ulid(text: str) -> bool:
 def nonce() -> str:
     """48 random bits as text, for tokens, versions and worker names."""
     return os.urandom(6).hex()
+
+
+def ulid_of(ms: int, rest: int) -> str:
+    """The ULID of a moment (ms since the epoch) and 80 bits that its maker chose."""
+    return _text(ms & (1 << 50) - 1, 5) + _text(rest, 8)

@@ -9,7 +9,7 @@ from jq_cli.cli.options import Function
 from jq_cli.draft import Line
 from jq_cli.durations import parse_moment
 from jq_cli.errors import InvalidField, UsageError
-from jq_cli.intake.drafting import parse_backoff
+from jq_cli.intake.drafting import parse_backoff, parse_header
 
 
 def job_options(function: Function) -> Function:
@@ -49,7 +49,7 @@ def shared_line(given: dict[str, Any]) -> Line:
     if given["at"] is not None and given["at"].startswith("+"):
         line.delay = given["at"][1:]
     line.backoff = parse_backoff(given["backoff"]) if given["backoff"] is not None else None
-    line.headers = dict(map(_header, given["headers"])) or None
+    line.headers = dict(map(parse_header, given["headers"])) or None
     return line
 
 
@@ -59,10 +59,3 @@ def absolute(given: dict[str, Any]) -> int | None:
     if at is not None and at.startswith("-"):
         raise InvalidField("at", f"{at[:40]!r} is in the past")
     return None if at is None or at.startswith("+") else parse_moment(at, 0, "at")
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise InvalidField("header", f"expected KEY=VALUE, got {text[:60]!r}")
-    return name, value

@@ -49,7 +49,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "resume": ("jq_cli.commands.resume", "Hand out the jobs of a queue again."),
     },
     "Recur": {
-        "cron": ("jq_cli.commands.cron", "Schedules (with the next release)."),
+        "cron": ("jq_cli.commands.cron", "Make jobs by the clock: schedules."),
     },
     "Run it": {
         "config": ("jq_cli.commands.config", "Show or check the configuration."),

@@ -41,6 +41,11 @@ class Session:
         """Words for a question about something destructive, empty outside production."""
         return f" in production (profile {self.settings.profile})" if self.settings.production else ""
 
+    def reload(self) -> Settings:
+        """The settings in force, read again. Those that were in force stay when there is a mistake."""
+        self.settings = settings = load(self.flags)
+        return settings
+
     def open(self) -> Backend:
         """The store, opened; close it, or use it as a context manager. Errors name the store."""
         try:

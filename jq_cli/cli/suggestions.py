@@ -33,6 +33,22 @@ def ids_in(*states: State) -> Suggest:
     return suggest
 
 
+def schedules(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Names of schedules that begin like this."""
+    from jq_cli.schedules import Schedules  # reads expressions and zones, which most completions need not
+
+    return _offered(
+        context, incomplete, lambda client: (each.name for each in Schedules(client.backend, client.settings).all())
+    )
+
+
+def timezones(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """IANA names that begin like this."""
+    from zoneinfo import available_timezones
+
+    return sorted(name for name in available_timezones() if name.startswith(incomplete))
+
+
 def states(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """States that begin like this."""
     return [state for state in (*STATES, "all") if state.startswith(incomplete)]

@@ -11,6 +11,7 @@ from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session
 from jq_cli.config.kinds import format_size
 from jq_cli.config.settings import Keys, Settings
+from jq_cli.cron.schedule import Schedule
 from jq_cli.durations import format_duration
 from jq_cli.handlers.spec import HandlerSpec
 from jq_cli.store_url import mask_option, mask_url
@@ -64,6 +65,8 @@ def _leaves(settings: Settings) -> Iterator[tuple[Keys, Any]]:
     yield from _walk(("defaults",), settings.defaults)
     for name, queue in settings.queues.items():
         yield from _walk(("queues", name), queue)
+    for name, schedule in settings.schedules.items():
+        yield from _set(("schedules", name), _schedule(schedule))
     yield from _walk(("worker",), settings.worker)
 
 
@@ -78,6 +81,11 @@ def _walk(keys: Keys, settings: msgspec.Struct) -> Iterator[tuple[Keys, Any]]:
             yield from _walk((*keys, name), value)
         else:
             yield (*keys, name), _handler(value) if name == "handler" else value
+
+
+def _schedule(schedule: Schedule) -> dict[str, Any]:
+    fields = {field: getattr(schedule, field) for field in schedule.__struct_fields__ if field != "name"}
+    return fields | {"backoff": schedule.backoff and msgspec.structs.asdict(schedule.backoff)}
 
 
 def _handler(spec: HandlerSpec | None) -> Any:

@@ -11,8 +11,10 @@ from jq_cli.backends.base import Backend
 from jq_cli.cli.options import Command, pass_session
 from jq_cli.cli.session import Session, say
 from jq_cli.client import Client
+from jq_cli.config.settings import Settings
 from jq_cli.errors import UsageError
 from jq_cli.handlers.spec import HandlerSpec
+from jq_cli.worker.part import Part
 
 QUEUE_OF_FILES = "default"
 """Where `--from` puts jobs when the command names no queue."""
@@ -66,6 +68,7 @@ def _option(*names: str, **attributes: Any) -> Callable[[Callable[..., Any]], Ca
 @_option(
     "--env", "env", multiple=True, metavar="NAME", help="A further environment variable, or pattern, for handlers."
 )
+@_option("--no-cron", is_flag=True, help="Fire no schedules; with --until-empty a worker fires none anyway.")
 @_option("-q", "--quiet", is_flag=True, help="No messages about single jobs and no progress line.")
 @pass_session
 def command(session: Session, /, queues: tuple[str, ...], **given: Any) -> None:
@@ -136,6 +139,7 @@ def _work(session: Session, queues: tuple[str, ...], handlers: dict[str, Handler
             env=env,
             say=(lambda _text: None) if given["quiet"] else progress.say,
             watch_tally=progress.show,
+            parts=_parts(settings, backend, given),
         )
         if not given["quiet"]:
             served = ", ".join(queues or [q for q in handlers if q != "*"] or ["all queues"])
@@ -143,6 +147,16 @@ def _work(session: Session, queues: tuple[str, ...], handlers: dict[str, Handler
         code = worker.run()
     progress.end(worker.tally)
     return code
+
+
+def _parts(settings: Settings, backend: Backend, given: dict[str, Any]) -> list[Part]:
+    """A scheduler, unless the worker is told not to have one or is there to bring its queues to an end."""
+    if given["no_cron"] or given["until_empty"]:
+        return []
+    from jq_cli.scheduler import Scheduler
+    from jq_cli.worker.cron_part import CronPart
+
+    return [CronPart(Scheduler(backend, settings, say=say))]
 
 
 def _enqueue(session: Session, backend: Backend, queues: tuple[str, ...], source: str) -> None:

@@ -20,7 +20,8 @@ from jq_cli.config.kinds import (
     words,
 )
 from jq_cli.config.settings import VISIBILITY, BackendSettings, Keys, QueueSettings, WorkerSettings
-from jq_cli.draft import MAX_PRIORITY, MAX_TRIES
+from jq_cli.cron.schedule import CATCH_UP, OVERLAP, Schedule, payload_of
+from jq_cli.draft import MAX_PAYLOAD, MAX_PRIORITY, MAX_TRIES, check_name
 from jq_cli.handlers.spec import HandlerSpec
 from jq_cli.job import Backoff
 from jq_cli.store_url import has_secret, mask_option
@@ -72,6 +73,43 @@ QUEUE = Group(
     }
 )
 
+
+def _cron(value: Any) -> str:
+    from jq_cli.cron.expression import Expression  # only where the file has schedules
+
+    return Expression(text().read(value)).text
+
+
+def _timezone(value: Any) -> str:
+    from jq_cli.cron.zone import zone
+
+    return zone(text().read(value)).name
+
+
+def _headers(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ValueError
+    return {text().read(name): text().read(what) for name, what in value.items()}
+
+
+SCHEDULE = Group(
+    {
+        "cron": Kind("a cron expression in quotes", _cron),
+        "timezone": Kind("an IANA time zone, such as Europe/Berlin", _timezone),
+        "queue": Kind("a queue's name", lambda value: check_name(text().read(value))),
+        "payload": Kind("anything that JSON can hold", lambda value: payload_of(value, 64 * MAX_PAYLOAD)),
+        "catch_up": one_of(*CATCH_UP),
+        "overlap": one_of(*OVERLAP),
+        "paused": flag(),
+        **{name: QUEUE.fields[name] for name in ("priority", "max_retries", "max_losses", "delivery")},
+        "backoff": BACKOFF,
+        "timeout": duration(0.001, optional=True),
+        "ttl": duration(0, optional=True),
+        "retention": duration(0, optional=True),
+        "headers": Kind("a mapping from names to text", _headers),
+    }
+)
+
 WORKER = Group(
     {
         "processes": whole(1, 1_024),
@@ -97,6 +135,7 @@ _SETTINGS: dict[str, Kind | Group | Named] = {
     "max_payload": size(1, 64 * 2**20),
     "defaults": QUEUE,
     "queues": Named(QUEUE),
+    "schedules": Named(SCHEDULE),
     "worker": WORKER,
 }
 
@@ -113,6 +152,7 @@ def read_file(path: str, profile: str | None = None) -> tuple[dict[str, Any], li
     profiles = tuple(_names(reader.values, "profiles"))
     values = _in_profile(reader.values, profile)
     fields, problems = _fields(path, values), reader.problems + _contradictions(values)
+    problems += _incomplete(values, fields.get("max_payload", MAX_PAYLOAD), reader.problems)
     return fields | {"profiles": profiles, "warnings": _warnings(path, reader.values)}, problems
 
 
@@ -127,6 +167,7 @@ def _fields(path: str, values: Values) -> dict[str, Any]:
     default_values = _under(values, ("defaults",))
     fields["defaults"] = _queue(default_values)
     fields["queues"] = {q: _queue(default_values | _under(values, ("queues", q))) for q in _names(values, "queues")}
+    fields["schedules"] = _schedules(values)
     fields["worker"] = WorkerSettings(**_plain(_under(values, ("worker",))))
     fields["backends"] = {b: _backend(_under(values, ("backends", b))) for b in _names(values, "backends")}
     fields["sources"] = _sources(values)
@@ -150,6 +191,18 @@ def _plain(values: Values) -> dict[str, Any]:
 def _queue(values: Values) -> QueueSettings:
     backoff = Backoff(**_plain(_under(values, ("backoff",))))
     return QueueSettings(**{**_plain(values), "backoff": backoff})
+
+
+def _schedules(values: Values) -> dict[str, Schedule]:
+    """The schedules that are complete; `_contradictions` names the others."""
+    found = {name: _under(values, ("schedules", name)) for name in _names(values, "schedules")}
+    whole = {name: part for name, part in found.items() if {("cron",), ("queue",)} <= part.keys()}
+    return {name: _schedule(name, part) for name, part in whole.items()}
+
+
+def _schedule(name: str, values: Values) -> Schedule:
+    backoff = _plain(_under(values, ("backoff",)))
+    return Schedule(name=name, **{**_plain(values), "backoff": Backoff(**backoff) if backoff else None})
 
 
 def _backend(values: Values) -> BackendSettings:
@@ -176,6 +229,21 @@ def _contradictions(values: Values) -> list[str]:
         if backend.password_file and backend.password_env:
             problems.append(f"password_file and password_env exclude each other {where}")
     return problems
+
+
+def _incomplete(values: Values, limit: int, problems: list[str]) -> list[str]:
+    """What schedules lack, unless a problem names it already."""
+    found = []
+    for schedule in _names(values, "schedules"):
+        where = f"(schedules.{schedule}, {values['schedules', schedule][1]})"
+        for needed in ("cron", "queue"):
+            known = any(f"schedules.{schedule}.{needed}, " in problem for problem in problems)
+            if ("schedules", schedule, needed) not in values and not known:
+                found.append(f"a schedule needs a {needed} {where}")
+        size = len(bytes(values.get(("schedules", schedule, "payload"), (b"", ""))[0]))
+        if size > limit:
+            found.append(f"payload: {size:,} bytes are more than the {limit:,} allowed (max_payload) {where}")
+    return found
 
 
 def _warnings(path: str, values: Values) -> tuple[str, ...]:

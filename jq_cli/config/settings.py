@@ -9,6 +9,7 @@ import msgspec
 
 from jq_cli.backends.base import Backend
 from jq_cli.backends.registry import open_backend
+from jq_cli.cron.schedule import Schedule
 from jq_cli.draft import MAX_PAYLOAD
 from jq_cli.errors import UnknownBackend
 from jq_cli.handlers.spec import HandlerSpec
@@ -90,6 +91,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     backends: dict[str, BackendSettings] = {}
     defaults: QueueSettings = QueueSettings()
     queues: dict[str, QueueSettings] = {}
+    schedules: dict[str, Schedule] = {}
     worker: WorkerSettings = WorkerSettings()
     profile: str | None = None
     production: bool = False

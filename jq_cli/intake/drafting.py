@@ -171,6 +171,14 @@ def parse_backoff(text: str) -> Backoff:
     return Backoff(**{name: readers[name](part) for name, part in zip(readers, parts, strict=False)})
 
 
+def parse_header(text: str) -> tuple[str, str]:
+    """The header in `KEY=VALUE`."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise InvalidField("header", f"expected KEY=VALUE, got {text[:60]!r}")
+    return name, value
+
+
 def _queue_template(settings: Settings, queue: str) -> Draft:
     config = settings.queue(queue)
     return make_draft(

@@ -1,13 +1,14 @@
 """The page of configuration options: what each may be from the schema, its default from the settings."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
 from jq_cli.config.kinds import Group, Kind, Named, format_size
-from jq_cli.config.schema import SCHEMA
+from jq_cli.config.schema import QUEUE, SCHEMA
 from jq_cli.config.settings import BackendSettings, QueueSettings, Settings, WorkerSettings
+from jq_cli.cron.schedule import Schedule
 from jq_cli.durations import format_duration
 
 HEAD = """\
@@ -24,10 +25,11 @@ also stand under `defaults`: it then holds for every queue that does not say oth
 | --- | --- | --- |
 """
 
-RECORDS: dict[str, type[msgspec.Struct]] = {
+RECORDS: dict[str, Callable[[], msgspec.Struct]] = {
     "": Settings,
     "backends.NAME": BackendSettings,
     "queues.NAME": QueueSettings,
+    "schedules.NAME": lambda: Schedule(name="", cron="", queue=""),
     "worker": WorkerSettings,
     "profiles.NAME": Settings,
 }
@@ -69,6 +71,10 @@ def _default(path: str) -> str:
 
 
 def _shown(path: str, value: Any) -> str:
+    if path.startswith("schedules.") and value is None and path.split(".")[2] in QUEUE.fields:
+        return "the queue's"
+    if isinstance(value, msgspec.Raw):
+        return f"`{bytes(value).decode()}`"
     if isinstance(value, bool) or value in (None, "", (), {}):
         return "true" if value is True else "false" if value is False else "none"
     if isinstance(value, float) and not path.endswith(("factor", "jitter")):

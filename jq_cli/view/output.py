@@ -20,9 +20,11 @@ MOMENTS = frozenset(
     {
         "ready_at", "created_at", "started_at", "finished_at", "expires_at", "lease_until", "seen_at", "paused_until",
         "first_at", "last_at",
+
+        "last_fire", "next_fire", "tick", "paused_at", "waiting",
     }
 )  # fmt: skip
-DURATIONS = frozenset({"timeout", "retention", "dedup_ttl", "idempotency_ttl", "oldest_ready_age"})
+DURATIONS = frozenset({"timeout", "retention", "dedup_ttl", "idempotency_ttl", "oldest_ready_age", "ttl", "lag"})
 
 
 class Form(msgspec.Struct, frozen=True):

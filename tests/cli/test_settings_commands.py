@@ -81,13 +81,6 @@ def test_options_of_a_backend_are_checked_by_it(jq: Program) -> None:
         assert "unknown option" in result.err
 
 
-def test_cron_says_when_it_comes(jq: Program) -> None:
-    for args in ([], ["ls"], ["next", "nightly", "--count", "5", "--tz", "Europe/Berlin"], ["add", "-x"]):
-        result = jq("cron", *args)
-        assert (result.code, result.out) == (2, "")
-        assert "schedules come with the next release" in result.err
-
-
 CANARY = "canary-7f3a"
 
 

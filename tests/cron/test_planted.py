@@ -1,0 +1,80 @@
+"""The simulation finds what it is there to find: each of these mistakes, planted into the scheduler, fails its check."""
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from jq_cli import scheduler
+from jq_cli.backends.base import Backend
+from jq_cli.backends.memory.backend import MemoryBackend
+from jq_cli.cron.note import Run
+from jq_cli.draft import Draft
+from jq_cli.ids import new_id
+from jq_cli.intake.tick_drafts import TickDrafter
+from tests.cron.simulation import MINUTE, Clock
+from tests.cron.test_simulation import Shared, check, simulated
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def jobs_without_id_and_key(patch: pytest.MonkeyPatch) -> None:
+    right = TickDrafter.tick
+
+    def tick(self: TickDrafter, at: int) -> Draft:
+        draft = right(self, at)
+        return replace(draft, job=replace(draft.job, id=new_id(), dedup_ttl=0.001))
+
+    patch.setattr(TickDrafter, "tick", tick)
+    patch.setattr(scheduler, "tick_id", lambda _name, _tick: None)
+
+
+def what_a_dead_scheduler_decided_is_left(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(scheduler, "TAKEOVER", 10**15)
+
+
+def a_cursor_in_the_future_stays(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(scheduler, "CLOCK_WENT_BACK", 10**9)
+
+
+def ticks_that_are_just_due_are_lost_when_the_clock_goes_back(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Run, "taken_back", lambda self, to: replace(self, cursor=to + 60))
+
+
+def jobs_without_the_key_that_they_share(patch: pytest.MonkeyPatch) -> None:
+    right = TickDrafter._scheduled
+    patch.setattr(TickDrafter, "_scheduled", lambda self, id, at, _locked: right(self, id, at, False))
+    patch.setattr(scheduler.Scheduler, "_is_free", lambda _self, _entry: True)
+
+
+PLANTS = [
+    jobs_without_id_and_key,
+    what_a_dead_scheduler_decided_is_left,
+    a_cursor_in_the_future_stays,
+    ticks_that_are_just_due_are_lost_when_the_clock_goes_back,
+    jobs_without_the_key_that_they_share,
+]
+
+
+def history() -> None:
+    store: list[MemoryBackend] = []
+
+    def open(clock: Clock) -> Backend:
+        if not store:
+            store.append(MemoryBackend(clock))
+        return Shared(store[0])
+
+    check(simulated(open, seed=1, days=6, harm=0.02))
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
+def test_a_planted_mistake_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "LOOK", 30 * MINUTE)
+    plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        history()
+
+
+def test_the_same_history_without_a_mistake_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "LOOK", 30 * MINUTE)
+    history()
