@@ -1,5 +1,6 @@
 """Cron expressions: what they admit, what is refused and why; random ones against the walker."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -13,6 +14,7 @@ from jq_cli.cron.zone import Zone
 from jq_cli.errors import InvalidField
 from tests.cron.walker import walk
 
+SOAK = int(os.environ.get("JQ_SOAK", "0"))
 START = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())  # a Thursday
 
 
@@ -184,7 +186,7 @@ CRONS = st.tuples(
 ).map(" ".join)  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60 + 60 * SOAK, deadline=None, derandomize=not SOAK)
 @given(CRONS, ZONES, st.sampled_from(CHANGES), st.integers(0, 600))
 def test_random_expressions_fire_as_the_walker_says(cron: str, zone: str, start: str, minutes: int) -> None:
     after = datetime.fromisoformat(start).replace(tzinfo=UTC) + timedelta(minutes=minutes - 300)
@@ -197,7 +199,7 @@ def test_random_expressions_fire_as_the_walker_says(cron: str, zone: str, start:
     assert [datetime.fromtimestamp(tick, UTC) for tick in found] == walk(cron, zone, after, until)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200 + 200 * SOAK, deadline=None, derandomize=not SOAK)
 @given(CRONS, ZONES, st.integers(0, 2_000_000_000))
 def test_the_next_tick_is_later_and_nothing_lies_between(cron: str, zone: str, at: int) -> None:
     timetable = parsed(cron, zone)
@@ -211,7 +213,7 @@ def test_the_next_tick_is_later_and_nothing_lies_between(cron: str, zone: str, a
     assert timetable.newest(at, tick, 5) == [tick]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300 + 300 * SOAK, deadline=None, derandomize=not SOAK)
 @given(st.text("0123456789*/-,LW#@ MONFEBanily?", max_size=30))
 def test_any_text_is_parsed_or_refused_in_words(text: str) -> None:
     try:

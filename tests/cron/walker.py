@@ -102,11 +102,8 @@ def number(text: str, names: dict[str, int]) -> int:
 
 
 def admits_every(field: str, low: int, high: int) -> bool:
-    if "L" in field or "#" in field:
-        return False
-    return all(
-        has(field, value, low, high, DAYS) or (value == 0 and "7" in field.split(",")) for value in range(low, high + 1)
-    )
+    plain = [part for part in field.split(",") if "L" not in part and "#" not in part]
+    return all(any(in_part(part, value, low, high, DAYS) for part in plain) for value in range(low, high + 1))
 
 
 # --- the golden table ---
