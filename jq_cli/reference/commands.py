@@ -41,7 +41,8 @@ Installed as `jq` and, identical, as `jobq`; `python -m jq_cli` is the third way
 | 0 | done |
 | 1 | failed; `--debug` shows where |
 | 2 | wrong usage or configuration |
-| 3 | no such queue, job, schedule or worker. A queue exists once it is configured or was ever used. When waiting also: the job is gone |
+| 3 | no such queue, job, schedule or worker. A queue exists once it is configured or was ever used. When waiting also: the job \
+is gone |
 | 4 | conflict: a job changed meanwhile or is in another state, an idempotency key was used with another payload, or \
 `--fail-on-duplicate` met a duplicate |
 | 5 | the store is unreachable |
