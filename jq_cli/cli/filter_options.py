@@ -59,8 +59,15 @@ def group_option(function: Function) -> Function:
         "--group-by",
         "by",
         metavar="WHAT",
+        shell_complete=_groupings,
         help="Count instead of listing: by error, payload.PATH, header.NAME, or a field such as reason or priority.",
     )(function)
+
+
+def _groupings(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from jq_cli.grouping import FIELDS
+
+    return [word for word in ("error", "payload.", "header.", *FIELDS) if word.startswith(incomplete)]
 
 
 def parse_states(value: str) -> tuple[State, ...]:

@@ -17,7 +17,7 @@ from jq_cli.view.output import Form
 @click.argument("queues", nargs=-1, required=True, metavar="QUEUE...", shell_complete=suggestions.queues)
 @filter_options()
 @group_option
-@click.option("--reverse", is_flag=True, help="The one that died last at the top.")
+@click.option("--reverse", is_flag=True, help="The one that died last, or the smallest group, at the top.")
 @listing_options(limit=LIMIT)
 @pass_session
 def command(
@@ -28,4 +28,4 @@ def command(
         if by is None:
             list_jobs(client, queues, ("dead",), jobs, form, columns=DEAD_COLUMNS, reverse=reverse)
         else:
-            group_jobs(client, queues, ("dead",), jobs, form, by=by)
+            group_jobs(client, queues, ("dead",), jobs, form, by=by, reverse=reverse)

@@ -20,7 +20,11 @@ by their moment, running ones by the end of their lease, finished ones by when t
 @click.argument("queues", nargs=-1, required=True, metavar="QUEUE...", shell_complete=suggestions.queues)
 @filter_options(state=True)
 @group_option
-@click.option("--reverse", is_flag=True, help="Each state in the other order, such as the newest finished ones first.")
+@click.option(
+    "--reverse",
+    is_flag=True,
+    help="Each state, or the groups, in the other order, such as the newest finished ones first.",
+)
 @listing_options(limit=LIMIT)
 @pass_session
 def command(
@@ -32,4 +36,4 @@ def command(
         if by is None:
             list_jobs(client, queues, states, jobs, form, columns=COLUMNS, reverse=reverse)
         else:
-            group_jobs(client, queues, states, jobs, form, by=by)
+            group_jobs(client, queues, states, jobs, form, by=by, reverse=reverse)

@@ -18,9 +18,17 @@ COLUMNS = ("count", "first_at", "last_at", "group")
 
 
 def group_jobs(
-    client: Client, queues: Sequence[str], states: Sequence[State], jobs: JobFilter, form: Form, *, by: str
+    client: Client,
+    queues: Sequence[str],
+    states: Sequence[State],
+    jobs: JobFilter,
+    form: Form,
+    *,
+    by: str,
+    reverse: bool,
 ) -> None:
-    """Print how many of the jobs that a filter means have the same error, field or value, and since when."""
+    """Print how many of the jobs that a filter means have the same error, field or value, and since when: the largest group
+    first, or (`reverse`) last."""
     shown = COLUMNS if len(queues) == 1 else ("queue", *COLUMNS)
     listing = Listing(fields=FIELDS, columns=shown, id="group", whole=frozenset({"queue", "example"}))
     targets = Targets()
@@ -33,7 +41,7 @@ def group_jobs(
         for job in found:
             tally.add(job)
         found.close()
-        groups = tally.groups()
+        groups = tally.groups()[:: -1 if reverse else 1]
         _say_rest(groups, form)
         return Answer(_records(groups, form), known[0].now if known else 0)
 

@@ -54,6 +54,8 @@ def test_ids_of_the_queue_named_before_are_offered(jq_on_each: Program) -> None:
     [ready] = put(jq_on_each, "emails", b"1")
     put(jq_on_each, "other", b"1")
     assert set(offered(jq_on_each, "show", "emails", "")) == {gone, ready}
+    assert offered(jq_on_each, "cancel", "emails", "0") == [ready]
+    assert set(offered(jq_on_each, "rm", "emails", "0")) == {gone, ready}
     for command in (["dlq", "requeue", "emails"], ["dlq", "purge", "emails", "--id"], ["dlq", "show", "emails"]):
         assert offered(jq_on_each, *command, "0") == [gone], command
 
@@ -63,6 +65,11 @@ def test_states_and_backends_are_offered(jq: Program) -> None:
     assert offered(jq, "ls", "q", "--state", "su") == ["succeeded"]
     (jq.home / "jq.yaml").write_text("backends: {mine: {url: 'memory://'}}")
     assert offered(jq, "--backend", "m") == ["mine", "memory"]
+
+
+def test_words_to_group_by_are_offered(jq: Program) -> None:
+    assert offered(jq, "dlq", "ls", "q", "--group-by", "e") == ["error"]
+    assert offered(jq, "ls", "q", "--group-by", "p") == ["payload.", "priority"]
 
 
 def test_options_before_the_word_choose_the_store(jq: Program, redis_url: str, namespace: str) -> None:

@@ -140,6 +140,7 @@ def test_groups_come_in_every_form(jq: Program) -> None:
     assert sorted(jq.ok(*by, "-q").lines) == ["(none)", "ada", "bob"]
     assert len(jq.ok(*by, "--jsonl").lines) == 3
     assert jq.ok(*by, "--columns", "group,example", "--limit", "1").lines[1].startswith("ada")
+    assert jq.ok(*by, "--plain", "--columns", "group", "--no-headers", "--reverse").lines[-1] == "ada"
     assert "showing 1 of 3 groups" in jq.ok(*by, "--limit", "1").err
     assert groups(jq, "dlq", "ls", "q", "--group-by", "payload.to", "--error", "no*") == []
 
