@@ -78,9 +78,9 @@ def measure(url: str, count: int, folder: str) -> None:
         _, status, used = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
         assert status == 0, arguments
-        cpu = used.ru_utime + used.ru_stime
-        rates = f"{count / seconds:9,.0f} jobs/s, {count / cpu:9,.0f} a second of its CPU"
-        print(f"{name:28} {seconds:6.1f} s {rates} {used.ru_maxrss / 1024:5.0f} MiB", flush=True)
+        print(
+            f"{name:28} {seconds:6.1f} s  {count / seconds:9,.0f} jobs/s  {used.ru_maxrss / 1024:5.0f} MiB", flush=True
+        )
 
 
 def main() -> None:

@@ -26,6 +26,15 @@ class KeyChange(msgspec.Struct, frozen=True):
     ttl: int = 0
 
 
+class Step(msgspec.Struct, frozen=True):
+    """The transition that a change makes, for those who tell of it: the job before, the job after (None: removed by an operator
+    or by retention), and where the two do not say it, of which kind it is. Never stored."""
+
+    old: Job
+    new: Job | None
+    kind: str = ""
+
+
 class Change(msgspec.Struct, frozen=True):
     """Replace a job if it still is the one the caller saw.
 
@@ -39,6 +48,7 @@ class Change(msgspec.Struct, frozen=True):
     payload  whether the payload differs from the stored one and must be written too
     totals   counters of the queue to add one to, in the same step
     output   the handler's captured output and progress, a side record (JSON); None leaves what is there
+    step     the transition, for hooks; stores do not look at it
     """
 
     queue: str
@@ -54,3 +64,4 @@ class Change(msgspec.Struct, frozen=True):
     totals: tuple[str, ...] = ()
     keys: tuple[KeyChange, ...] = ()
     output: bytes | None = None
+    step: Step | None = None

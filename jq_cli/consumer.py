@@ -32,7 +32,7 @@ def worker_id() -> str:
 
 class Registration(msgspec.Struct, omit_defaults=True):
     """What a worker tells about itself, stored as the note `worker:<id>`. `seen_at` is the store's time of its last
-    heartbeat, which is valid for `valid` ms."""
+    heartbeat, which is valid for `valid` ms; `hooks` how many events each hook was `sent` and how many were `dropped`."""
 
     id: str
     host: str
@@ -45,6 +45,7 @@ class Registration(msgspec.Struct, omit_defaults=True):
     running: int = 0
     done: int = 0
     state: str = "working"
+    hooks: dict[str, dict[str, int]] = {}
 
     def dead(self, now: int) -> bool:
         """Whether its heartbeat ran out."""

@@ -97,14 +97,13 @@ class JobFilter:
     ) -> None:
         self.ids = tuple(dict.fromkeys(ids))
         self.states = frozenset(states)
-        self._globs = tuple(errors)
         self._older = None if older_than is None else parse_age(older_than, "older-than")
         self._newer = None if newer_than is None else parse_age(newer_than, "newer-than")
         self._checks: list[Check] = [
             *_in_ids(frozenset(self.ids)),
             *_numbers(priority, attempts),
             *_headers([parse_clause(text, "header") for text in headers]),
-            *_errors(self._globs),
+            *_errors(list(errors)),
             *_payload([parse_clause(text, "payload") for text in payload]),
         ]
 
@@ -116,16 +115,6 @@ class JobFilter:
     def narrow(self) -> bool:
         """Whether it leaves out jobs of its states, so that their count has to be found by looking at each."""
         return bool(self._checks) or self._older is not None or self._newer is not None
-
-    @property
-    def hint(self) -> str:
-        """What to try when nothing matches, if one can tell."""
-        bare = next((glob for glob in self._globs if not any(mark in glob for mark in "*?[")), None)
-        return (
-            ""
-            if bare is None
-            else f"an error is matched from end to end; --error '*{bare[:_SHOWN]}*' finds it anywhere"
-        )
 
     def matches(self, job: Job, now: int) -> bool:
         """Whether a job is meant. `now`: the store's time in ms, for ages."""
@@ -164,10 +153,11 @@ def parse_clause(text: str, field: str) -> Clause:
     if operator is None or at == 0:
         raise InvalidField(field, f"expected NAME=VALUE (or !=, ~GLOB, !~GLOB), got {text[:_SHOWN]!r}")
     value = text[at + len(operator) :]
-    if value[:1] in ("~", "="):
-        # Other tools write comparisons and matches with two characters. Taken at its word it would quietly match nothing.
-        wanted = f"NAME[{value[0]}]*" if "~" in operator else f'NAME{operator}"{value[:1]}..."'
-        raise InvalidField(field, f"write NAME=VALUE or NAME~GLOB, or {wanted} if it begins so: {text[:_SHOWN]!r}")
+    if value[:1] in ("~", "=") and value[0] != operator[-1]:
+        # Other tools write a match so. Taken at its word it would quietly match nothing.
+        raise InvalidField(
+            field, f"a glob is written NAME~GLOB, a value that begins with {value[0]} in quotes: {text[:_SHOWN]!r}"
+        )
     return Clause(text[:at], operator, value)
 
 

@@ -7,7 +7,7 @@ used for what people read; the moments that decide anything are set by the store
 import msgspec
 from msgspec.structs import replace
 
-from jq_cli.change import DEDUP, IDEMPOTENCY, Change, KeyChange
+from jq_cli.change import DEDUP, IDEMPOTENCY, Change, KeyChange, Step
 from jq_cli.errors import Conflict
 from jq_cli.job import FINAL, FORMAT, MAX_ERRORS, WAITING, ErrorEntry, Job, State
 
@@ -53,7 +53,7 @@ def settle(job: Job, outcome: Outcome, *, now: int, rand: float, keeping: Keepin
         case "failed":
             change = fail(job, outcome.error, now=now, rand=rand, keeping=keeping, least_delay=outcome.delay)
         case "permanent" | "undecodable":
-            change = _die(_failed(job, outcome.error, now), outcome.kind, keeping, "failed")
+            change = _since(job, _die(_failed(job, outcome.error, now), outcome.kind, keeping, "failed"))
         case "snoozed":
             change = snooze(job, outcome.delay, keeping)
         case "interrupted":
@@ -73,11 +73,11 @@ def fail(job: Job, error: str, *, now: int, rand: float, keeping: Keeping = KEEP
     """One more failure: a retry after the backoff, or death when retries are used up or delivery is at most once."""
     failed = _failed(job, error, now)
     if job.delivery == "at_most_once":
-        return _die(failed, "at_most_once", keeping, "failed")
+        return _since(job, _die(failed, "at_most_once", keeping, "failed"))
     if failed.failures > job.max_retries:
-        return _die(failed, "retries", keeping, "failed")
+        return _since(job, _die(failed, "retries", keeping, "failed"))
     delay = max(backoff_delay(job, failed.failures, rand), least_delay)
-    return _again(_retried(failed, delay), delay, keeping, totals=("failed",))
+    return _since(job, _again(_retried(failed, delay), delay, keeping, totals=("failed",)))
 
 
 def backoff_delay(job: Job, failures: int, rand: float) -> int:
@@ -104,14 +104,14 @@ def interrupt(job: Job, keeping: Keeping = KEEPING) -> Change:
     back to its old place, or dead if it may start only once."""
     if job.delivery == "at_most_once" and not job.stop:
         return _die(job, "interrupted", keeping)
-    return release(job, keeping)
+    return release(job, keeping, kind="interrupted")
 
 
-def release(job: Job, keeping: Keeping = KEEPING) -> Change:
+def release(job: Job, keeping: Keeping = KEEPING, *, kind: str = "released") -> Change:
     """Give back a job that was not started, to its old place; counts nothing. Cancelled if an operator asked for that."""
     if job.stop:
         return cancelled(job, keeping)
-    return _change(job, replace(job, state="ready", **_RESET), kind="released")
+    return _change(job, replace(job, state="ready", **_RESET), kind=kind)
 
 
 def cancelled(job: Job, keeping: Keeping = KEEPING) -> Change:
@@ -142,7 +142,7 @@ def on_due(job: Job, *, now: int, mark: str, keeping: Keeping = KEEPING) -> Chan
         return lose(job, now=now, mark=mark, keeping=keeping)
     if job.state in WAITING:
         return unfenced(_die(_expired(job), "expired", keeping), job, mark)
-    return remove(job, mark)
+    return replace(remove(job, mark), step=None)  # it was kept long enough: nothing that anyone need be told of
 
 
 def lose(job: Job, *, now: int, mark: str = "", keeping: Keeping = KEEPING, why: str = "worker lost") -> Change:
@@ -165,6 +165,7 @@ def lose(job: Job, *, now: int, mark: str = "", keeping: Keeping = KEEPING, why:
             change = replace(cancelled(lost, keeping), totals=("recovered",))
         else:
             change = _change(job, replace(lost, state="ready", **_RESET), kind="lost", totals=("recovered",))
+    change = _since(job, change)
     return unfenced(change, job, mark) if mark else change
 
 
@@ -174,7 +175,7 @@ def lose(job: Job, *, now: int, mark: str = "", keeping: Keeping = KEEPING, why:
 def promote(job: Job, mark: str) -> Change:
     """Make a scheduled job ready now."""
     _demand(job, job.state == "scheduled", "only a scheduled job can be promoted")
-    return unfenced(_change(job, replace(job, state="ready"), kind="", delay=0), job, mark)
+    return unfenced(_change(job, replace(job, state="ready"), kind="promoted", delay=0), job, mark)
 
 
 def requeue(job: Job, mark: str) -> Change:
@@ -198,7 +199,7 @@ def remove(job: Job, mark: str) -> Change:
     """Remove a job that is not running. Keys with a stored outcome or a ttl outlive it; those that wait for its end go."""
     _demand(job, job.state != "running", "a running job cannot be removed; cancel it first")
     keys = () if job.state in FINAL else _freed_keys(job)
-    return Change(job.queue, job.id, job.version, False, mark, None, keys=keys)
+    return Change(job.queue, job.id, job.version, False, mark, None, keys=keys, step=Step(job, None))
 
 
 def edit(job: Job, new: Job, mark: str, keeping: Keeping = KEEPING) -> Change:
@@ -220,9 +221,17 @@ def unfenced(change: Change, job: Job, mark: str) -> Change:
     return replace(change, expect=job.version, fenced=False, mark=mark)
 
 
-def _change(job: Job, new: Job | None, *, kind: str, delay: int | None = None, totals: tuple[str, ...] = ()) -> Change:
+def _change(job: Job, new: Job, *, kind: str, delay: int | None = None, totals: tuple[str, ...] = ()) -> Change:
     # The mark of a settle follows from the lease and what it says, so that the same report sent again is recognised.
-    return Change(job.queue, job.id, job.token or "", True, f"{job.token}:{kind}", new, delay=delay, totals=totals)
+    mark = f"{job.token}:{kind}"
+    step = Step(job, new, kind)
+    return Change(job.queue, job.id, job.token or "", True, mark, new, delay=delay, totals=totals, step=step)
+
+
+def _since(job: Job, change: Change) -> Change:
+    """The change as a step from the job as it was before anything was counted."""
+    assert change.step is not None
+    return replace(change, step=Step(job, change.step.new, change.step.kind))
 
 
 def _again(job: Job, delay: int, keeping: Keeping, totals: tuple[str, ...] = ()) -> Change:
@@ -239,8 +248,8 @@ def _die(job: Job, reason: str, keeping: Keeping, *totals: str) -> Change:
 def _finish(new: Job, job: Job, keeping: Keeping, totals: tuple[str, ...]) -> Change:
     new = replace(new, finished_at=None, **_RESET)
     keep, cap = _kept(new, keeping)
-    change = _change(job, None if keep == 0 else new, kind=new.state, totals=totals)
-    return replace(change, keep=keep, cap=cap, keys=_ended_keys(new))
+    change = _change(job, new, kind=new.state, totals=totals)
+    return replace(change, job=None if keep == 0 else new, keep=keep, cap=cap, keys=_ended_keys(new))
 
 
 def _kept(job: Job, keeping: Keeping) -> tuple[int | None, int | None]:

@@ -6,7 +6,7 @@ from statistics import quantiles
 from tests.architecture import calls, cycle, functions, imports, libraries, modules, path_of
 
 LAYERS: list[set[str]] = [
-    {"errors", "ids", "store_url", "task", "process", "view.safe_text"},
+    {"errors", "ids", "store_url", "task", "process", "post", "view.safe_text"},
     {"durations", "job", "payload_path"},
     {"draft", "change", "filter", "cron"},
     {"lifecycle", "history", "backends", "handlers"},
@@ -56,7 +56,8 @@ DRIVERS = {
     "redis": "backends.redis", "hiredis": "backends.redis", "sqlite3": "backends.sqlite", "fcntl": ("backends.sqlite", "backends.objects", "pool"),
     "obstore": "backends.objects", "yaml": "config", "pytest": "testing", "hypothesis": "testing", "fakeredis": "nobody", "pickle": "nobody",
     "marshal": "nobody", "shelve": "nobody", "typer": "nobody", "asyncio": ("handlers", "pool"),
-    "rich": "view", "psycopg": "backends.postgres", "sqlalchemy": "nobody", "click": ("cli", "commands", "view.show_jobs", "reference"),
+    "psycopg": ("backends.postgres", "hooks.history"), "http": "post", "ssl": ("post", "backends.redis"),
+    "rich": "view", "sqlalchemy": "nobody", "click": ("cli", "commands", "view.show_jobs", "reference"),
 }  # fmt: skip
 """Libraries, and the beginnings of the names of the modules that may import them."""
 

@@ -175,8 +175,6 @@ class Run:
         self._counts[queue] = 0
         self._bar.pause()
         say(f"{queue}: {plan.told()}")
-        if not plan.total and self._scope.jobs.hint:
-            say(self._scope.jobs.hint)
         return plan
 
     def _carry_out(self, plan: Plan) -> None:

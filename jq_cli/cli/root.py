@@ -37,6 +37,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "ls": ("jq_cli.commands.ls", "List the jobs of a queue."),
         "show": ("jq_cli.commands.show", "Show everything about a job."),
         "wait": ("jq_cli.commands.wait", "Wait for jobs to end."),
+        "history": ("jq_cli.commands.history", "Show what happened to jobs."),
         "workers": ("jq_cli.commands.workers", "List the workers."),
     },
     "Change": {

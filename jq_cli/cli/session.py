@@ -49,9 +49,14 @@ class Session:
     def open(self) -> Backend:
         """The store, opened; close it, or use it as a context manager. Errors name the store."""
         try:
-            return self.settings.open()
+            backend = self.settings.open()
         except BackendError as error:
             raise named(error, self.settings.store.shown) from error
+        if not self.settings.hooks:
+            return backend
+        from jq_cli.config.hook_specs import observed
+
+        return observed(backend, self.settings, say)
 
     def client(self) -> Client:
         """The store, opened, for what operators and producers do; use it as a context manager."""

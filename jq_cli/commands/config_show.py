@@ -10,7 +10,8 @@ from jq_cli.cli.listing_options import listing_options
 from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session
 from jq_cli.config.kinds import format_size
-from jq_cli.config.settings import Keys, Settings
+from jq_cli.config.schema import POST
+from jq_cli.config.settings import HookSettings, Keys, Settings
 from jq_cli.cron.schedule import Schedule
 from jq_cli.durations import format_duration
 from jq_cli.handlers.spec import HandlerSpec
@@ -19,10 +20,12 @@ from jq_cli.view.output import DURATIONS, Answer, Form, Listing, show
 from jq_cli.view.records import Record
 
 FIELDS = ("key", "value", "source")
+SHOWN = tuple(field for field in HookSettings.__struct_fields__ if field not in ("options", "given", "kind"))
 LISTING = Listing(fields=FIELDS, columns=FIELDS, id="key", whole=frozenset({"key"}))
 
 
-_SECONDS = DURATIONS | {"dlq_retention", "base", "cap", "shutdown_timeout", "grace"}
+_PLAIN = HandlerSpec("post")
+_SECONDS = DURATIONS | {"dlq_retention", "base", "cap", "shutdown_timeout", "grace", "retry_for"}
 _BYTES = frozenset({"max_payload", "max_memory"})
 
 
@@ -68,6 +71,16 @@ def _leaves(settings: Settings) -> Iterator[tuple[Keys, Any]]:
     for name, schedule in settings.schedules.items():
         yield from _set(("schedules", name), _schedule(schedule))
     yield from _walk(("worker",), settings.worker)
+    for name, hook in settings.hooks.items():
+        yield from _hook(name, hook)
+
+
+def _hook(name: str, hook: HookSettings) -> Iterator[tuple[Keys, Any]]:
+    """What the hook was told; a URL may hold a password or a token."""
+    told = {field: getattr(hook, field) for field in ("kind", *SHOWN) if field in ("kind", *hook.given)}
+    if hook.url:
+        told["url"] = mask_url(hook.url) if hook.kind == "history" else hook.url.partition("?")[0]
+    yield from _set(("hooks", name), told | {o: mask_option(o, value) for o, value in hook.options.items()})
 
 
 def _set(keys: Keys, values: dict[str, Any]) -> Iterator[tuple[Keys, Any]]:
@@ -91,4 +104,7 @@ def _schedule(schedule: Schedule) -> dict[str, Any]:
 def _handler(spec: HandlerSpec | None) -> Any:
     if spec is None or spec.kind == "echo":
         return spec and "echo"
+    if spec.kind == "post":
+        kept = {name: value for name in POST if (value := getattr(spec, name)) != getattr(_PLAIN, name)}
+        return {"post": kept if len(kept) > 1 else spec.url}
     return {spec.kind: spec.argv or spec.line or spec.target}

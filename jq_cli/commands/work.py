@@ -45,14 +45,18 @@ def _option(*names: str, **attributes: Any) -> Callable[[Callable[..., Any]], Ca
     cls=WorkCommand,
     help="""Run the jobs of the named queues, or of every queue that has a handler.
 
-    The handler is a command behind --, a --shell line, a Python callable (--call), or what the configuration names for the
-    queue. A command gets the payload on stdin and JQ_* in its environment; exit code 0 succeeds, 65 sends the job to the
-    DLQ, 75 tries again later, anything else fails. SIGTERM or Ctrl-C: finish running jobs, then stop. SIGUSR1: claim no
-    more. SIGHUP: load the handlers afresh.""",
+    The handler is a command behind --, a --shell line, a Python callable (--call), a webhook (--post), or what the
+    configuration names for the queue. A command gets the payload on stdin and JQ_* in its environment; exit code 0
+    succeeds, 65 sends the job to the DLQ, 75 tries again later, anything else fails. SIGTERM or Ctrl-C: finish running
+    jobs, then stop. SIGUSR1: claim no more. SIGHUP: load the handlers afresh.""",
 )
 @click.argument("queues", nargs=-1, metavar="[QUEUE]...")
 @_option("--shell", metavar="LINE", help="Run each job through sh -c LINE.")
 @_option("--call", metavar="MODULE:FUNCTION", help="Call a Python function with each payload.")
+@_option("--post", metavar="URL", help="POST each payload to an https URL; its answer decides.")
+@_option("--secret-env", metavar="NAME", help="With --post: the variable with the secret that signs requests.")
+@_option("--secret-file", metavar="FILE", help="With --post: the file with that secret.")
+@_option("--allow-private", is_flag=True, help="With --post: the URL may lead into private networks, or be plain http.")
 @_option("-p", "--processes", type=click.IntRange(1, 1024), help="Child processes (default 1).")
 @_option("--concurrency", type=click.IntRange(1, 10_000), help="Jobs at a time in each child, for async functions.")
 @_option(
@@ -98,7 +102,7 @@ def _handlers(session: Session, queues: tuple[str, ...], given: dict[str, Any]) 
     missing = [queue for queue in queues if queue not in found]
     if missing or not found:
         what = f"queue {missing[0]!r} has no handler" if missing else "no queue has a handler"
-        raise UsageError(f"{what}: give a command behind --, --shell, --call, or configure queues.NAME.handler")
+        raise UsageError(f"{what}: give a command behind --, --shell, --call, --post, or configure queues.NAME.handler")
     return found
 
 
@@ -108,26 +112,43 @@ def _chosen(given: dict[str, Any]) -> HandlerSpec | None:
         HandlerSpec("command", argv=argv) if argv is not None else None,
         HandlerSpec("shell", line=given["shell"]) if given["shell"] is not None else None,
         HandlerSpec("call", target=given["call"]) if given["call"] is not None else None,
+        _post(given),
     ]
     chosen = [spec for spec in specs if spec is not None]
     if len(chosen) > 1:
-        raise UsageError("give one handler: a command behind --, --shell or --call")
+        raise UsageError("give one handler: a command behind --, --shell, --call or --post")
     return chosen[0] if chosen else None
 
 
+def _post(given: dict[str, Any]) -> HandlerSpec | None:
+    names = ("secret_env", "secret_file", "allow_private")
+    options = {name: given[name] for name in names if given[name]}
+    if given["post"] is None:
+        if options:
+            raise UsageError(f"--{next(iter(options)).replace('_', '-')} goes with --post")
+        return None
+    if len(options.keys() & {"secret_env", "secret_file"}) > 1:
+        raise UsageError("--secret-env and --secret-file exclude each other")
+    return HandlerSpec("post", url=given["post"], **options)
+
+
 def _work(session: Session, queues: tuple[str, ...], handlers: dict[str, HandlerSpec], given: dict[str, Any]) -> int:
+    from jq_cli.config.secret import with_secret
     from jq_cli.consumer import Consumer
     from jq_cli.handlers.spec import check
+    from jq_cli.hooks.part import hook_parts
     from jq_cli.process.environment import handler_environment
     from jq_cli.view.progress_line import ProgressLine
     from jq_cli.worker.worker import Worker
 
     settings = session.settings
     env = handler_environment(os.environ, (*settings.worker.env, *given["env"]))
+    handlers = {queue: with_secret(spec, os.environ) for queue, spec in handlers.items()}
     for spec in handlers.values():
         check(spec, env)
     options = _options(session, queues, given)
     progress = ProgressLine(sys.stderr, shown=not given["quiet"])
+    _check_hooks(settings)
     with session.open() as backend:
         if given["source"] is not None:
             _enqueue(session, backend, queues, given["source"])
@@ -139,7 +160,7 @@ def _work(session: Session, queues: tuple[str, ...], handlers: dict[str, Handler
             env=env,
             say=(lambda _text: None) if given["quiet"] else progress.say,
             watch_tally=progress.show,
-            parts=_parts(settings, backend, given),
+            parts=[*_parts(settings, backend, given), *hook_parts(backend)],
         )
         if not given["quiet"]:
             served = ", ".join(queues or [q for q in handlers if q != "*"] or ["all queues"])
@@ -157,6 +178,16 @@ def _parts(settings: Settings, backend: Backend, given: dict[str, Any]) -> list[
     from jq_cli.worker.cron_part import CronPart
 
     return [CronPart(Scheduler(backend, settings, say=say))]
+
+
+def _check_hooks(settings: Settings) -> None:
+    """A worker with a hook that does not exist would drop its events for days before anybody noticed."""
+    if settings.hooks:
+        from jq_cli.config.hook_specs import specs
+        from jq_cli.hooks.spec import check_kind
+
+        for spec in specs(settings):
+            check_kind(spec)
 
 
 def _enqueue(session: Session, backend: Backend, queues: tuple[str, ...], source: str) -> None:

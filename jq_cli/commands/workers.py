@@ -11,7 +11,7 @@ from jq_cli.roster import registered
 from jq_cli.view.output import Answer, Form, Listing, show
 from jq_cli.view.records import Record
 
-FIELDS = ("id", "state", "queues", "processes", "running", "done", "started_at", "seen_at", "host", "pid")
+FIELDS = ("id", "state", "queues", "processes", "running", "done", "started_at", "seen_at", "host", "pid", "hooks")
 LISTING = Listing(fields=FIELDS, columns=FIELDS[:8], id="id")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from jq_cli.config.secret import read_secret
 from jq_cli.config.settings import BackendSettings, Keys, Settings, Store
 from jq_cli.draft import check_name
 from jq_cli.errors import ConfigError, InvalidField
@@ -88,6 +89,10 @@ def _complete(fields: dict[str, Any], flags: Flags, env: Mapping[str, str], prob
         check_name(fields.get("namespace", "jq"), "namespace")
     except InvalidField as error:
         problems.append(f"{error} ({sources[('namespace',)]})")
+    if fields.get("hooks") or env.get("POSTGRES_DSN"):
+        from jq_cli.config.hooks import complete
+
+        problems += complete(fields.setdefault("hooks", {}), sources, env)
     in_file = fields.pop("backend", None)
     try:
         spec, source = choose_backend(flags, env, in_file, sources)
@@ -148,18 +153,3 @@ def _named_store(name: str, backend: BackendSettings, env: Mapping[str, str]) ->
             raise ConfigError(f"backends.{name}.password_env: the variable {backend.password_env} is not set")
         url = with_password(url, env[backend.password_env])
     return Store(url, backend.options, name)
-
-
-def read_secret(path: str, field: str) -> str:
-    """The first line of a file that holds a secret. Raises ConfigError when it cannot be read or every user may write it."""
-    from jq_cli.config.file import refuse_writable_by_others
-
-    try:
-        with open(path, encoding="utf-8") as file:
-            refuse_writable_by_others(path, os.fstat(file.fileno()))
-            secret = file.readline().rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{field}: {path}: {getattr(error, 'strerror', 'not UTF-8')}") from None
-    if not secret:
-        raise ConfigError(f"{field}: {path} is empty")
-    return secret

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from jq_cli.config.file import Reader, Values, read_text, readable_by_others
+from jq_cli.config.hooks import HOOK, hook_settings
 from jq_cli.config.kinds import (
     Group,
     Kind,
@@ -37,9 +38,30 @@ def _handler(value: Any) -> HandlerSpec:
         return HandlerSpec("command", argv=_argv(what))
     if kind == "shell":
         return HandlerSpec("shell", line=str(text().read(what)))
+    if kind == "post":
+        return _post(what)
     if kind == "call" and ":" in text().read(what):
         return HandlerSpec("call", target=what)
     raise ValueError
+
+
+def _post(value: Any) -> HandlerSpec:
+    options = {"url": value} if isinstance(value, str) else dict(value)
+    if not set(POST) >= set(options) or "url" not in options:
+        raise ValueError
+    if {"secret_env", "secret_file"} <= set(options):
+        raise ValueError
+    return HandlerSpec("post", **{name: POST[name].read(value) for name, value in options.items()})
+
+
+POST = {
+    "url": text("a URL"),
+    "secret_env": text("a variable's name"),
+    "secret_file": text("the path of a file"),
+    "allow_private": flag(),
+    "answer_within": duration(0.1),
+}
+"""What may be said of a handler that POSTs; a bare URL says the first."""
 
 
 def _argv(value: Any) -> tuple[str, ...]:
@@ -49,7 +71,11 @@ def _argv(value: Any) -> tuple[str, ...]:
     return argv
 
 
-HANDLER = Kind("echo, {command: [program, argument...]}, {shell: line} or {call: module:function}", _handler)
+HANDLER = Kind(
+    "echo, {command: [program, argument...]}, {shell: line}, {call: module:function}, {post: URL} "
+    "or {post: {url: URL, secret_env: NAME or secret_file: PATH, allow_private: true, answer_within: 30s}}",
+    _handler,
+)
 
 BACKOFF = Group({"base": duration(0), "factor": number(1, 1_000), "cap": duration(0), "jitter": number(0, 1)})
 
@@ -137,6 +163,7 @@ _SETTINGS: dict[str, Kind | Group | Named] = {
     "queues": Named(QUEUE),
     "schedules": Named(SCHEDULE),
     "worker": WORKER,
+    "hooks": Named(HOOK),
 }
 
 PROFILE = Group({"production": flag(), **_SETTINGS})
@@ -170,6 +197,7 @@ def _fields(path: str, values: Values) -> dict[str, Any]:
     fields["schedules"] = _schedules(values)
     fields["worker"] = WorkerSettings(**_plain(_under(values, ("worker",))))
     fields["backends"] = {b: _backend(_under(values, ("backends", b))) for b in _names(values, "backends")}
+    fields["hooks"] = {h: hook_settings(h, _under(values, ("hooks", h))) for h in _names(values, "hooks")}
     fields["sources"] = _sources(values)
     fields["file"] = str(path)
     return fields

@@ -68,6 +68,29 @@ class BackendSettings(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Any] = {}
 
 
+class HookSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One hook: the kind, what every hook may be told, and what some kinds understand besides (see `config.hooks`). Durations in
+    seconds. `options` are those of hooks from elsewhere, `given` the names of the others that the file sets."""
+
+    kind: str = ""
+    events: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+    payload: bool = False
+    buffer: int = 20_000
+    retry_for: float = 600.0
+    url: str | None = None
+    password_file: str | None = None
+    password_env: str | None = None
+    schema: str = "jq_history"
+    retention: float | None = 90 * 86_400.0
+    secret_file: str | None = None
+    secret_env: str | None = None
+    allow_private: bool = False
+    timeout: float = 10.0
+    options: dict[str, Any] = {}
+    given: tuple[str, ...] = ()
+
+
 class Store(msgspec.Struct, frozen=True):
     """The store in use. `url` holds the password; show `shown` instead."""
 
@@ -96,6 +119,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     profile: str | None = None
     production: bool = False
     profiles: tuple[str, ...] = ()
+    hooks: dict[str, HookSettings] = {}
     file: str | None = None
     sources: dict[Keys, str] = {}
     warnings: tuple[str, ...] = ()

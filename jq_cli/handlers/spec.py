@@ -11,12 +11,23 @@ from jq_cli.task import Done, Task
 
 
 class HandlerSpec(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Which handler: `argv` of a command, a `line` for `sh -c`, a `target` `package.module:function`, or echo."""
+    """Which handler: `argv` of a command, a `line` for `sh -c`, a `target` `package.module:function`, a `url` to POST to, echo.
 
-    kind: Literal["command", "shell", "call", "echo"]
+    secret_env, secret_file   where the secret that signs requests is kept; `secret` is what stands there
+    allow_private             the URL may lead into private networks, and may be plain http
+    answer_within             seconds that a request may take, connecting and answer included
+    """
+
+    kind: Literal["command", "shell", "call", "post", "echo"]
     argv: tuple[str, ...] = ()
     line: str = ""
     target: str = ""
+    url: str = ""
+    secret_env: str = ""
+    secret_file: str = ""
+    secret: str = ""
+    allow_private: bool = False
+    answer_within: float = 30.0
 
 
 class HandlerOptions(msgspec.Struct, frozen=True):
@@ -47,6 +58,7 @@ _MODULES = {
     "command": "jq_cli.handlers.command:make_command",
     "shell": "jq_cli.handlers.command:make_shell",
     "call": "jq_cli.handlers.callable:make_callable",
+    "post": "jq_cli.handlers.webhook:make_webhook",
     "echo": "jq_cli.handlers.echo:make_echo",
 }
 
@@ -59,7 +71,7 @@ def load(spec: HandlerSpec, options: HandlerOptions) -> Handler:
 
 
 def check(spec: HandlerSpec, env: Mapping[str, str]) -> None:
-    """Raises UsageError for a command that does not exist, before the first job is claimed for it."""
+    """Raises UsageError for a command that does not exist or a URL that must not be asked, before the first job is claimed."""
     import shutil
 
     if spec.kind == "command":
@@ -69,3 +81,5 @@ def check(spec: HandlerSpec, env: Mapping[str, str]) -> None:
             raise UsageError(f"no such command: {spec.argv[0]!r}")
     if spec.kind == "call" and ":" not in spec.target:
         raise UsageError(f"{spec.target!r} names no callable; write package.module:function")
+    if spec.kind == "post":
+        load(spec, HandlerOptions())

@@ -7,7 +7,7 @@ import msgspec
 
 from jq_cli.config.kinds import Group, Kind, Named, format_size
 from jq_cli.config.schema import QUEUE, SCHEMA
-from jq_cli.config.settings import BackendSettings, QueueSettings, Settings, WorkerSettings
+from jq_cli.config.settings import BackendSettings, HookSettings, QueueSettings, Settings, WorkerSettings
 from jq_cli.cron.schedule import Schedule
 from jq_cli.durations import format_duration
 
@@ -32,6 +32,7 @@ RECORDS: dict[str, Callable[[], msgspec.Struct]] = {
     "schedules.NAME": lambda: Schedule(name="", cron="", queue=""),
     "worker": WorkerSettings,
     "profiles.NAME": Settings,
+    "hooks.NAME": HookSettings,
 }
 """Section to the record whose defaults are its own."""
 
@@ -55,7 +56,7 @@ def _options(path: str, group: Group) -> Iterator[tuple[str, Kind]]:
         else:
             yield from _options(*((f"{where}.NAME", kind.group) if isinstance(kind, Named) else (where, kind)))
     if group.extra is not None:
-        yield f"{path}.OPTION", Kind("an option of that kind of store: see its page", group.extra.read)
+        yield f"{path}.OPTION", Kind("an option of that kind of store or hook: see its page", group.extra.read)
 
 
 def _may_be(kind: Kind) -> str:

@@ -42,8 +42,6 @@ def group_jobs(
             tally.add(job)
         found.close()
         groups = tally.groups()[:: -1 if reverse else 1]
-        if not groups and jobs.hint:
-            say(jobs.hint)
         _say_rest(groups, form)
         return Answer(_records(groups, form), known[0].now if known else 0)
 

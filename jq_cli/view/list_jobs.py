@@ -75,7 +75,7 @@ def list_jobs(
         found = Looked(client, known, states, jobs, reverse=reverse, color=form.color != "never")
         if form.kind == "table" and not jobs.narrow:
             _say_rest(found.total, form.limit)
-        return Answer(_records(found, form, filtered=jobs.narrow, hint=jobs.hint), known[0].now if known else 0)
+        return Answer(_records(found, form, filtered=jobs.narrow), known[0].now if known else 0)
 
     show(listing, fetch, form)
     targets.end()
@@ -94,14 +94,12 @@ def known_queues(client: Client, queues: Sequence[str], targets: Targets) -> lis
     return known
 
 
-def _records(found: Looked, form: Form, *, filtered: bool, hint: str) -> Iterable[Record]:
+def _records(found: Looked, form: Form, *, filtered: bool) -> Iterable[Record]:
     if form.kind != "table":
         return _streamed(found)
     # A table is printed when all of it is there; the bar must be gone by then.
     records = [job_record(job) for job in islice(found, form.limit or None)]
     found.close()
-    if not records and hint:
-        say(hint)
     if filtered and form.limit and found.found == form.limit:
         say(f"showing the first {form.limit:,} that match; --limit 0 shows all")
     return records

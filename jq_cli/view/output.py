@@ -22,6 +22,7 @@ MOMENTS = frozenset(
         "first_at", "last_at",
 
         "last_fire", "next_fire", "tick", "paused_at", "waiting",
+        "at",
     }
 )  # fmt: skip
 DURATIONS = frozenset({"timeout", "retention", "dedup_ttl", "idempotency_ttl", "oldest_ready_age", "ttl", "lag"})
@@ -154,7 +155,7 @@ def _numeric(name: str, records: Sequence[Record]) -> bool:
 
 def _cell(name: str, value: Any, form: Form, now: int) -> str:
     """A value in a table: of an error only its gist, because a traceback makes no row."""
-    return shown(name, gist(value) if name == "last_error" and value else value, form, now) or "-"
+    return shown(name, gist(value) if name in ("last_error", "error") and value else value, form, now) or "-"
 
 
 def shown(name: str, value: Any, form: Form, now: int) -> str:

@@ -95,14 +95,6 @@ def test_dead_jobs_are_shown_in_full_by_a_filter(jq_on_each: Program) -> None:
     assert jq_on_each("dlq", "show", "q").code == 2
 
 
-def test_an_error_that_was_meant_as_a_part_gets_a_hint(jq: Program) -> None:
-    mails(jq)
-    hint = "an error is matched from end to end; --error '*SMTP*' finds it anywhere"
-    for command in (["dlq", "ls", "q"], ["dlq", "ls", "q", "--group-by", "reason"], ["dlq", "requeue", "q", "--yes"]):
-        assert hint in jq.ok(*command, "--error", "SMTP").err
-    assert hint not in jq.ok("dlq", "ls", "q", "--error", "SMTP", "--json").err
-
-
 # --- groups ---
 
 

@@ -384,7 +384,7 @@ def test_the_example_is_valid() -> None:
 
 
 def test_the_example_shows_every_option() -> None:
-    written = set(_keys(yaml.safe_load(EXAMPLE.read_text()))) | {"password_env"}
+    written = set(_keys(yaml.safe_load(EXAMPLE.read_text()))) | {"password_env", "secret_env"}
     assert set(_options(SCHEMA)) <= written
 
 

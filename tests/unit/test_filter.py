@@ -78,9 +78,7 @@ def test_a_payload_that_is_no_json_has_no_values(payload: bytes) -> None:
     assert paid(payload, "a!=1")
 
 
-@pytest.mark.parametrize(
-    "clause", ["", "to", "=x", "!=x", "~x", "a..b=1", ".a=1", "a.=1", "a=~x", "a~=x", "a==x", "a!==x", "a~~x", "to\\=x"]
-)
+@pytest.mark.parametrize("clause", ["", "to", "=x", "!=x", "~x", "a..b=1", ".a=1", "a.=1", "a=~x", "a~=x", "to\\=x"])
 def test_a_payload_clause_that_cannot_be_understood_is_refused(clause: str) -> None:
     with pytest.raises(InvalidField, match="payload"):
         JobFilter(payload=[clause])
@@ -111,11 +109,6 @@ def test_of_several_errors_one_is_enough_and_no_error_matches_none() -> None:
     assert not chosen(Job(), errors=["*"])
     with pytest.raises(InvalidField, match="error: expected a glob"):
         JobFilter(errors=[""])
-
-
-def test_an_error_without_a_wildcard_gets_a_hint_for_when_nothing_matches() -> None:
-    assert "'*SMTP*' finds it anywhere" in JobFilter(errors=["x*", "SMTP"]).hint
-    assert JobFilter(errors=["SMTP*"], payload=["a=b"]).hint == ""
 
 
 # --- the rest ---

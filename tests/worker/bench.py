@@ -18,6 +18,7 @@ from jq_cli.pool.options import PoolOptions
 from jq_cli.process.environment import handler_environment
 from jq_cli.task import SideRecord
 from jq_cli.worker.options import WorkerOptions
+from jq_cli.worker.part import Part
 from jq_cli.worker.worker import Worker
 
 FAST = Backoff(base=0.02, factor=1, jitter=0)
@@ -33,6 +34,8 @@ class Bench:
         self.traces_file = traces
         self.said: list[str] = []
         self.trouble: list[BaseException] = []
+        self.parts: list[Part] = []
+        self.emitter: Any = None
         os.environ["TRACES"] = str(traces)
 
     def put(self, *payloads: Any, **fields: Any) -> list[str]:
@@ -46,7 +49,7 @@ class Bench:
 
     def worker(self, spec: HandlerSpec, *, lease: int = 10_000, env: tuple[str, ...] = (), **options: Any) -> Worker:
         pool = PoolOptions(**{k: options.pop(k) for k in list(options) if k in PoolOptions.__struct_fields__})
-        parts = options.pop("parts", ())
+        parts = options.pop("parts", self.parts)
         return Worker(
             Consumer(self.backend, lease=lease),
             {"q": spec},

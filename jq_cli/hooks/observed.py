@@ -1,0 +1,142 @@
+"""A store whose changes are told to hooks: stands before any backend, does what it does, and tells what took effect.
+
+Whatever way a job takes (a command, a worker, a scheduler, a library) its transitions pass here, so none is forgotten; and where
+no hook is configured nothing stands here, so it costs nothing.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from jq_cli import lifecycle
+from jq_cli.backends.base import Backend, Claim, Claimed, Due, Inserted, Turned
+from jq_cli.change import Change, Verdict
+from jq_cli.draft import Draft
+from jq_cli.errors import BackendError
+from jq_cli.hooks import event
+from jq_cli.hooks.event import Event
+from jq_cli.job import Job
+
+MAX_UNKNOWN = 10_000
+"""Ids of jobs kept whose enqueue got no answer."""
+
+
+class Emits(Protocol):
+    """What events go to."""
+
+    def emit(self, events: Iterable[Event], at: int) -> None:
+        """Take events that happened at this moment (ms). Must not block."""
+
+    def close(self) -> None:
+        """There will be no more."""
+
+
+class Observed:
+    """A backend (`seen_through` says so to the type checker). What it does not define it takes from the backend behind it; it
+    is closed before the emitter is."""
+
+    def __init__(self, backend: Backend, emitter: Emits) -> None:
+        self._backend = backend
+        self._emitter = emitter
+        self._unknown: set[str] = set()
+        self._offset: float | None = None
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """The backend's, so that who asks for a particular store by `isinstance` gets the right answer."""
+        return self._backend.__class__
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the store, then let the hooks finish, within their bound."""
+        try:
+            self._backend.close()
+        finally:
+            self._emitter.close()
+
+    def insert(self, drafts: Sequence[Draft]) -> list[Inserted]:
+        """As the backend does."""
+        try:
+            answers = self._backend.insert(drafts)
+        except BackendError:
+            if len(self._unknown) < MAX_UNKNOWN:
+                self._unknown.update(draft.job.id for draft in drafts)
+            raise
+        self._tell(event.enqueued(drafts, self._resent(drafts, answers) if self._unknown else answers))
+        return answers
+
+    def _resent(self, drafts: Sequence[Draft], answers: Sequence[Inserted]) -> list[Inserted]:
+        """A job that is there already because of a call of ours that got no answer is one that we made."""
+        ours = [d.job.id in self._unknown and a.id == d.job.id for d, a in zip(drafts, answers, strict=True)]
+        self._unknown.difference_update(draft.job.id for draft in drafts)
+        return [Inserted("created", a.id) if mine else a for a, mine in zip(answers, ours, strict=True)]
+
+    def replace(self, changes: Sequence[Change]) -> list[Verdict]:
+        """As the backend does."""
+        verdicts = self._backend.replace(changes)
+        self._tell(event.changed(changes, verdicts))
+        return verdicts
+
+    def claim(self, claim: Claim) -> Claimed:
+        """As the backend does."""
+        claimed = self._backend.claim(claim)
+        self._saw(claimed.now)
+        self._tell(event.started(_startable(claimed.jobs, claimed.now)))
+        return claimed
+
+    def turn(self, changes: Sequence[Change], claim: Claim) -> Turned:
+        """As the backend does."""
+        turned = self._backend.turn(changes, claim)
+        self._saw(turned.now)
+        self._tell(event.changed(changes, turned.verdicts))
+        self._tell(event.started(_startable(turned.jobs, turned.now)))
+        return turned
+
+    def due(self, limit: int) -> Due:
+        """As the backend does."""
+        due = self._backend.due(limit)
+        self._saw(due.now)
+        return due
+
+    def _tell(self, events: Iterable[Event]) -> None:
+        with suppress(Exception):  # whatever is wrong with telling, the work is done and its caller must hear so
+            self._emitter.emit(events, self._now())
+
+    def _now(self) -> int:
+        if self._offset is None:
+            try:
+                self._saw(self._backend.now())
+            except BackendError:
+                return time.time_ns() // 1_000_000
+        return round(time.monotonic() * 1_000 + (self._offset or 0.0))
+
+    def _saw(self, now: int) -> None:
+        self._offset = now - time.monotonic() * 1_000
+
+
+def seen_through(backend: Backend, emitter: Emits) -> Backend:
+    """The backend with its changes told."""
+    observed: Any = Observed(backend, emitter)
+    return observed  # type: ignore[no-any-return]
+
+
+def emitter_of(backend: Backend) -> Any:
+    """The emitter that is told of a backend's changes, None when none is."""
+    kind: type = type(backend)
+    return vars(backend)["_emitter"] if kind is Observed else None
+
+
+def _startable(jobs: Sequence[Job], now: int) -> list[Job]:
+    return [job for job in jobs if lifecycle.refusal(job, now=now) is None]
