@@ -19,7 +19,7 @@ lint: $(VENV)/.lint
 	$(BIN)/mypy
 
 soak: $(VENV)/.test   ## hours of random histories and kills; SOAK=N scales it
-	JQ_SOAK=$(or $(SOAK),10) $(PYTEST) -n auto --timeout 36000 tests/conformance tests/e2e $(ARGS)
+	JQ_SOAK=$(or $(SOAK),10) $(PYTEST) -n auto --timeout 36000 tests/conformance tests/e2e tests/cron $(ARGS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/figures.py $(ARGS)

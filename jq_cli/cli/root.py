@@ -39,6 +39,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "wait": ("jq_cli.commands.wait", "Wait for jobs to end."),
         "history": ("jq_cli.commands.history", "Show what happened to jobs."),
         "workers": ("jq_cli.commands.workers", "List the workers."),
+        "stats": ("jq_cli.commands.stats", "Show what queues did, in all and each second."),
     },
     "Change": {
         "promote": ("jq_cli.commands.promote", "Run scheduled jobs now."),
@@ -53,6 +54,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "cron": ("jq_cli.commands.cron", "Make jobs by the clock: schedules."),
     },
     "Run it": {
+        "check": ("jq_cli.commands.check", "Check that queues are within limits."),
         "config": ("jq_cli.commands.config", "Show or check the configuration."),
         "backends": ("jq_cli.commands.backends", "List the kinds of stores and the one in use."),
     },

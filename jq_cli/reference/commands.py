@@ -49,6 +49,7 @@ is gone |
 | 6 | the store refused the credentials |
 | 7 | partly done; each failed item is reported |
 | 8 | `--wait-timeout` passed; the job goes on |
+| 9 | `check`: a queue is not within its limits |
 | 11, 12, 13 | when waiting: the job is dead, was cancelled, expired. With `--exit-code` the code of the job's own command \
 instead, and 125 for whatever is not its own |
 | 130, 143 | ended by SIGINT, SIGTERM |

@@ -253,3 +253,14 @@ def test_cron_run_waits_for_a_store_that_is_down(bare: Program, own_redis: Any, 
     process.terminate()
     process.communicate(timeout=30)
     assert process.returncode == 143
+
+
+def test_production_is_asked_before_schedules_stop_or_change(jq: Program) -> None:
+    (jq.home / "jq.yaml").write_text("profiles:\n  prod: {production: true}\n")
+    jq.ok("cron", "add", "s", "@daily", "q")
+    for change in (["pause", "s"], ["rm", "s"], ["edit", "s", "--priority", "1"]):
+        refused = jq("--profile", "prod", "cron", *change)
+        assert (refused.code, "say --yes" in refused.err) == (2, True), change
+    assert listed(jq)["s"]["state"] == "active"
+    jq.ok("--profile", "prod", "cron", "pause", "s", "--yes")
+    assert listed(jq)["s"]["state"] == "paused"

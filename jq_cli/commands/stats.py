@@ -1,0 +1,74 @@
+"""`jq stats`: what queues did, in all and each second."""
+
+import time
+from collections.abc import Sequence
+
+import click
+
+from jq_cli.backends.base import QueueCounts
+from jq_cli.cli import options, suggestions
+from jq_cli.cli.listing_options import listing_options
+from jq_cli.cli.options import pass_session
+from jq_cli.cli.session import Session
+from jq_cli.client import Client
+from jq_cli.durations import parse_duration
+from jq_cli.errors import NotFound, UsageError
+from jq_cli.view.output import Answer, Form, Listing, show
+from jq_cli.view.records import TOTALS, Record
+
+HELP = """Show how many jobs of queues, named or all, were ever enqueued, succeeded, failed, and so on.
+
+With --over or --watch also how many each second: since the look before, or over the time given."""
+
+_RATES = tuple(f"{name}_per_s" for name in TOTALS)
+FIELDS = ("queue", "ready", "running", *(f"total_{name}" for name in TOTALS), *_RATES)
+_COUNTED = ("enqueued", "succeeded", "failed", "dead")
+
+
+@options.command("stats", HELP)
+@click.argument("queues", nargs=-1, metavar="[QUEUE]...", shell_complete=suggestions.queues)
+@click.option("--over", metavar="DURATION", help="Look twice, so far apart, and show the rates in between.")
+@listing_options()
+@pass_session
+def command(session: Session, queues: tuple[str, ...], over: str | None, form: Form) -> None:
+    """Print one record for each queue."""
+    pause = None if over is None else parse_duration(over, "--over") / 1_000
+    if pause is not None and not 0.1 <= pause <= 3_600:
+        raise UsageError(f"--over: expected 100ms to 1h, got {over}")
+    template = "{}_per_s" if pause is not None or form.watch is not None else "total_{}"
+    columns = ("queue", "ready", *(template.format(name) for name in _COUNTED))
+    with session.client() as client:
+        before: dict[str, QueueCounts] = {}
+        if pause is not None:
+            before = {each.queue: each for each in _look(client, queues)}
+            time.sleep(pause)
+
+        def fetch() -> Answer:
+            counts = _look(client, queues)
+            records = [_record(each, before.get(each.queue)) for each in counts]
+            before.update({each.queue: each for each in counts})
+            return Answer(records, counts[0].now if counts else 0)
+
+        show(Listing(fields=FIELDS, columns=columns, id="queue"), fetch, form)
+
+
+def _look(client: Client, queues: Sequence[str]) -> list[QueueCounts]:
+    counts: list[QueueCounts] = []
+    for each in client.look(queues) if queues else client.counts():
+        if isinstance(each, NotFound):
+            raise each
+        counts.append(each)
+    return counts
+
+
+def _record(counts: QueueCounts, before: QueueCounts | None) -> Record:
+    record: Record = {"queue": counts.queue, "ready": counts.states["ready"], "running": counts.states["running"]}
+    record |= {f"total_{name}": counts.totals.get(name, 0) for name in TOTALS}
+    return record | {f"{name}_per_s": _rate(name, counts, before) for name in TOTALS}
+
+
+def _rate(name: str, counts: QueueCounts, before: QueueCounts | None) -> float | None:
+    if before is None or counts.now <= before.now:
+        return None
+    done = counts.totals.get(name, 0) - before.totals.get(name, 0)
+    return round(done * 1_000 / (counts.now - before.now), 2)
