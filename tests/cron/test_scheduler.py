@@ -91,7 +91,7 @@ def bench(clock: ManualClock) -> Bench:
     return Bench(MemoryBackend(clock), clock)
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+@pytest.fixture(params=["memory", "sqlite", "redis", "postgres", "folder"])
 def each(request: pytest.FixtureRequest, clock: ManualClock, namespace: str) -> Any:
     url = "memory" if request.param == "memory" else request.getfixturevalue(f"{request.param}_url")
     with open_backend(url, namespace=namespace, clock=clock) as backend:

@@ -105,14 +105,14 @@ class Shared:
         pass
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+@pytest.mark.parametrize("kind", ["sqlite", "redis", "postgres", "folder"])
 def test_days_of_trouble_on_other_stores(
     kind: str, tmp_path: Path, namespace: str, request: pytest.FixtureRequest
 ) -> None:
     url = request.getfixturevalue(f"{kind}_url")
     for seed in range(1 + SOAK):
         space = f"{namespace}{seed}"
-        where = url if kind == "redis" else f"sqlite:///{tmp_path / space}.db"
+        where = f"sqlite:///{tmp_path / space}.db" if kind == "sqlite" else url
         simulation = simulated(
             lambda clock, where=where, space=space: open_backend(where, namespace=space, clock=clock),
             seed=seed, days=30 if SOAK else 1.5, actors=10 if SOAK else 4, harm=0.02,
