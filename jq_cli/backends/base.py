@@ -165,6 +165,33 @@ class Watch(Protocol):
         """Stop watching."""
 
 
+class SchemaState(msgspec.Struct, frozen=True):
+    """What lies behind a store that must be made before it can be used. `version` None: nothing yet. `known`: what this program
+    works with. `usable`: whether it can work with what there is. `notes`: what an operator should know, for people."""
+
+    name: str
+    version: int | None
+    known: int
+    usable: bool
+    notes: tuple[str, ...] = ()
+
+
+class Schema(Protocol):
+    """The tables behind a store, for those who make them and look after them. Errors are those of a backend."""
+
+    def status(self) -> SchemaState:
+        """What there is. Makes nothing."""
+
+    def init(self) -> list[str]:
+        """Make what there is not, up to the current version; says what was done."""
+
+    def upgrade(self) -> list[str]:
+        """Bring what there is to the current version; says what was done. Raises BackendError when there is nothing."""
+
+    def sql(self, since: int = 0) -> str:
+        """The statements that lead from a version (0: nothing) to the current one, for those who apply them by hand."""
+
+
 class Backend(ABC):
     """One open store, bound to a namespace. Use as a context manager or call `close`."""
 
@@ -272,6 +299,11 @@ class Backend(ABC):
 
     def watch(self, topics: Sequence[str]) -> Watch | None:
         """Hints for topics `ready:<queue>` (new work) and `done:<queue>` (a job ended), or None when there are none to have."""
+        return None
+
+    @property
+    def schema(self) -> Schema | None:
+        """The tables behind it, None for a store that needs none made."""
         return None
 
     def close(self) -> None:

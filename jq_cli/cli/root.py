@@ -56,6 +56,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Run it": {
         "check": ("jq_cli.commands.check", "Check that queues are within limits."),
         "config": ("jq_cli.commands.config", "Show or check the configuration."),
+        "db": ("jq_cli.commands.db", "Make, show and upgrade the tables of a store."),
         "backends": ("jq_cli.commands.backends", "List the kinds of stores and the one in use."),
     },
 }

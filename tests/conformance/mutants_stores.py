@@ -1,4 +1,4 @@
-"""Planted bugs in the SQLite and Redis backends: those that only such a store can have, in its SQL or its Lua."""
+"""Planted bugs in the SQLite, Postgres and Redis backends: those that only such a store can have, in its SQL or its Lua."""
 
 from tests.conformance.planting import Mutant
 
@@ -9,6 +9,12 @@ def _sqlite(name: str, tests: str, *edits: tuple[str, str, str]) -> Mutant:
 
 def _redis(name: str, tests: str, *edits: tuple[str, str, str]) -> Mutant:
     return Mutant(name, edits, backend="redis", tests=tests)
+
+
+def _postgres(name: str, tests: str, *edits: tuple[str, str, str]) -> Mutant:
+    return Mutant(
+        name, tuple((f"sql/1-{file}.sql", old, new) for file, old, new in edits), backend="postgres", tests=tests
+    )
 
 
 SQLITE = [
@@ -58,4 +64,48 @@ REDIS = [
         "lua/page.lua", "or (included and member == id)", "or (included and member == nil)")),
     _redis("the output of a removed job stays", "output_goes_with_its_job", (
         "lua/settle.lua", "{'jobs', 'payloads', 'outputs'}", "{'jobs', 'payloads'}")),
+]  # fmt: skip
+
+POSTGRES = [
+    _postgres("a settle does not compare the token", "stale_worker", (
+        "c-change", "j.token = c.expect AND coalesce", "j.token IS NOT NULL AND coalesce")),
+    _postgres("a change that compares the version does not", "moved_on", (
+        "c-change", "ELSE coalesce(j.version, j.token, j.id) = c.expect END", "ELSE true END")),
+    _postgres("a running job keeps the wake-up it had when it waited", "does_not_expire_while_it_runs", (
+        "d-claim", "rank = moment + lease, wake_at = NULL,", "rank = moment + lease,")),
+    _postgres("a delay ends a millisecond late", "moment_its_delay_ends", (
+        "d-claim", "WHERE queue = number AND phase = 1 AND rank <= moment)", "WHERE queue = number AND phase = 1 AND rank < moment)")),
+    _postgres("a taken-in job loses its priority", "due_job_of_high_priority", (
+        "d-claim", "rank = j.rank + ((1000 - j.priority)::bigint << 48)", "rank = j.rank + (1000::bigint << 48)")),
+    _postgres("a key lives a millisecond too long", "lives_for_its_ttl", (
+        "b-insert", "name = dedup AND coalesce(until > moment, true)", "name = dedup AND coalesce(until >= moment, true)")),
+    _postgres("keys are judged before they are locked", "concurrent_enqueues_with_one_dedup_key", (
+        "b-insert", "PERFORM :schema.lock_keys(number, dedups || idempotencies);", "PERFORM 1;"), (
+        "b-insert", "  UPDATE :schema.keys SET job = holder, until = ends, fingerprint = print, outcome = NULL\n"
+        "  WHERE queue = number AND name = key_name\n",
+        "  INSERT INTO :schema.keys VALUES (number, key_name, holder, ends, print) ON CONFLICT (queue, name) DO UPDATE\n"
+        "  SET job = holder, until = ends, fingerprint = print, outcome = NULL\n")),
+    _postgres("the end of a job frees a key that another job has taken", "has_another_owner", (
+        "c-change", "DELETE FROM :schema.keys\n        WHERE queue = asked.queue AND name = asked.name AND coalesce(until > moment, true) AND job = asked.id",
+        "DELETE FROM :schema.keys\n        WHERE queue = asked.queue AND name = asked.name AND coalesce(until > moment, true)")),
+    _postgres("trimmed jobs are still counted", "last_so_many", (
+        "c-change", "FROM gone HAVING count(*) > 0;", "FROM gone HAVING count(*) < 0;")),
+    _postgres("one finished job too many stays", "last_so_many", (
+        "c-change", "q.succeeded + q.cancelled - cap + (", "q.succeeded + q.cancelled - cap - 1 + (")),
+    _postgres("a worker that has not heard of it undoes a requested stop", "request_to_cancel", (
+        "c-change", "stop = (j.stop OR c.stop) AND c.phase <= 3, once = c.once, owner = c.owner, token = c.token, version = c.mark,\n"
+        "        body = c.body, output", "stop = c.stop AND c.phase <= 3, once = c.once, owner = c.owner, token = c.token, version = c.mark,\n"
+        "        body = c.body, output")),
+    _postgres("a heartbeat leaves the version as it is", "defeats_it", (
+        "d-claim", "version = j.token || '~' || (moment + lease),", "version = j.version,")),
+    _postgres("a queue's jobs are handed out by id alone", "leaves_first", (
+        "d-claim", "ORDER BY rank, id LIMIT most FOR UPDATE SKIP LOCKED", "ORDER BY id, rank LIMIT most FOR UPDATE SKIP LOCKED")),
+    _postgres("claims of a limited queue do not wait for each other", "concurrent_claims_respect_max_running", (
+        "d-claim", "c.max_running > 0 OR c.due ORDER BY", "c.due ORDER BY"), (
+        "d-claim", "(q.due OR q.max_running > 0)", "q.due")),
+    _postgres("an at_most_once job is fetched ahead", "never_fetched_ahead", (
+        "d-claim", "(any_once OR NOT once) AND", "")),
+    _postgres("a lease ends while it goes on", "not_a_millisecond_before", (
+        "e-read", "AND j.phase = 3 AND j.rank <= due_jobs.wake ORDER", "AND j.phase = 3 ORDER")),
+    _postgres("folding forgets what became ready", "recover", ("e-read", "ready = t.ready + d.ready,", "ready = t.ready,")),
 ]  # fmt: skip

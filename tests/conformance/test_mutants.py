@@ -16,7 +16,7 @@ from jq_cli.testing.machine import run_machine
 from tests.conformance.damage import damage_memory
 from tests.conformance.mutants import MEMORY
 from tests.conformance.mutants_policy import POLICY, Misjudgement, judging_wrongly
-from tests.conformance.mutants_stores import REDIS, SQLITE
+from tests.conformance.mutants_stores import POSTGRES, REDIS, SQLITE
 from tests.conformance.planting import Mutant, planted
 
 Errors = tuple[type[Exception], ...]
@@ -85,6 +85,15 @@ def test_the_named_tests_catch_a_policy_where(bug: Misjudgement) -> None:
 def test_the_named_tests_catch_in_sql(mutant: Mutant, tmp_path: Path, sqlite_url: str) -> None:
     assert first_to_fail(planted("sqlite", (), tmp_path / "whole"), sqlite_url, mutant.tests) is None
     assert first_to_fail(planted("sqlite", mutant.edits, tmp_path / "bad"), sqlite_url, mutant.tests, WRONG) is not None
+
+
+@pytest.mark.parametrize("mutant", POSTGRES, ids=str)
+def test_the_named_tests_catch_in_postgres(mutant: Mutant, tmp_path: Path, postgres_url: str) -> None:
+    assert first_to_fail(planted("postgres", (), tmp_path / "whole"), postgres_url, mutant.tests) is None
+    assert (
+        first_to_fail(planted("postgres", mutant.edits, tmp_path / "bad"), postgres_url, mutant.tests, WRONG)
+        is not None
+    )
 
 
 @pytest.mark.parametrize("mutant", REDIS, ids=str)

@@ -2,7 +2,7 @@
 
 `postgres://[user[:password]@][host][:port][/database][?options]`, as libpq takes it: every libpq parameter may stand in the
 query or be an option (`sslmode`, `sslrootcert`, `passfile`, `service`, `target_session_attrs`, several hosts, ...), and so may
-`schema` and `timeout`. What is not given comes from libpq's environment (`PGHOST`, `PGPASSWORD`, ...).
+`schema`, `timeout` (seconds, 2) and `vacuum` (whether a worker vacuums the tables it fills, yes). What is not given comes from libpq's environment (`PGHOST`, `PGPASSWORD`, ...).
 """
 
 import hashlib
@@ -18,18 +18,25 @@ from jq_cli.store_url import mask_url
 TIMEOUT = 2.0
 """Seconds until a call gives up."""
 
+OWN = ("schema", "timeout", "vacuum")
+"""Options that are ours, not libpq's."""
+
+_TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
 MAX_TIMEOUT = 3_600.0
 MAX_NAME = 63
 """Bytes of an identifier that Postgres keeps."""
 
 
 class Address(msgspec.Struct, frozen=True):
-    """One namespace on one server. `conninfo` is for libpq, `shown` the URL without secrets; `timeout` in seconds."""
+    """One namespace on one server. `conninfo` is for libpq, `shown` the URL without secrets; `timeout` in seconds; `vacuum`:
+    whether a worker clears up by itself."""
 
     shown: str
     conninfo: str
     schema: str
     timeout: float = TIMEOUT
+    vacuum: bool = True
 
     @property
     def quoted(self) -> str:
@@ -49,8 +56,8 @@ def parse_address(url: str, options: dict[str, Any], namespace: str) -> Address:
 
     scheme, _, rest = url.partition("://")
     rest, given = _own_options(rest)
-    given |= {name: value for name, value in options.items() if name in ("schema", "timeout")}
-    others = {name: str(value) for name, value in options.items() if name not in ("schema", "timeout")}
+    given |= {name: value for name, value in options.items() if name in OWN}
+    others = {name: str(value) for name, value in options.items() if name not in OWN}
     try:
         conninfo = make_conninfo(f"postgresql://{rest}", **others)
     except ProgrammingError as error:
@@ -60,7 +67,13 @@ def parse_address(url: str, options: dict[str, Any], namespace: str) -> Address:
         raise InvalidField(
             "schema", f"{schema[:80]!r} cannot name a schema: 1 to {MAX_NAME} bytes, not starting with pg_"
         )
-    return Address(mask_url(f"{scheme}://{rest}"), conninfo, schema, _timeout(given.get("timeout", TIMEOUT)))
+    return Address(
+        mask_url(f"{scheme}://{rest}"),
+        conninfo,
+        schema,
+        _timeout(given.get("timeout", TIMEOUT)),
+        _vacuum(given.get("vacuum", "yes")),
+    )
 
 
 def schema_of(namespace: str) -> str:
@@ -80,7 +93,7 @@ def _own_options(rest: str) -> tuple[str, dict[str, Any]]:
     others: list[str] = []
     for part in query.split("&") if query else ():
         name, _, value = part.partition("=")
-        if name in ("schema", "timeout"):
+        if name in OWN:
             own[name] = unquote(value)
         else:
             others.append(part)
@@ -100,3 +113,10 @@ def _timeout(value: object) -> float:
     if not 0 < number <= MAX_TIMEOUT:
         raise InvalidField("timeout", f"expected more than 0 and at most {MAX_TIMEOUT:g} s, got {str(value)[:40]!r}")
     return number
+
+
+def _vacuum(value: object) -> bool:
+    word = str(value).lower()
+    if word not in _TRUTH:
+        raise InvalidField("vacuum", f"expected yes or no, got {str(value)[:40]!r}")
+    return _TRUTH[word]

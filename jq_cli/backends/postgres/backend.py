@@ -31,7 +31,8 @@ from jq_cli.backends.postgres.inserts import steps_of
 from jq_cli.backends.postgres.link import Link, Statement
 from jq_cli.backends.postgres.reads import Reads, controls_of
 from jq_cli.backends.postgres.rows import leased_of
-from jq_cli.backends.postgres.schema import Schema, demand
+from jq_cli.backends.postgres.schema import PostgresSchema, demand
+from jq_cli.backends.postgres.vacuum import Vacuum
 from jq_cli.backends.postgres.watch import PostgresWatch
 from jq_cli.change import Change, Verdict
 from jq_cli.draft import Draft
@@ -58,6 +59,7 @@ class PostgresBackend(Backend):
         self._address, self._clock, self._in = address, clock, address.quoted
         self._link = Link(address, lambda connection: demand(connection, address))
         self._reads = Reads(self._link)
+        self._vacuum = Vacuum(address, enabled=address.vacuum and clock is None)
         self._fold_all_at = 0.0
 
     # --- producers ---
@@ -116,6 +118,7 @@ class PostgresBackend(Backend):
         return Extended(now, [holds.get(each, "lost") for each in leases])
 
     def due(self, limit: int) -> Due:
+        self._vacuum.tick()
         everything = time.monotonic() >= self._fold_all_at
         due = self._reads.due(limit, self._time(), everything=everything)
         if everything:
@@ -193,12 +196,12 @@ class PostgresBackend(Backend):
         return None
 
     def close(self) -> None:
+        self._vacuum.close()
         self._link.close()
 
     @property
-    def schema(self) -> Schema:
-        """The tables behind this namespace, for those who look after them."""
-        return Schema(self._address)
+    def schema(self) -> PostgresSchema:
+        return PostgresSchema(self._address)
 
     # --- parts ---
 

@@ -15,9 +15,11 @@ from typing import Any
 import msgspec
 from psycopg import Connection, errors
 
+from jq_cli.backends.base import SchemaState
 from jq_cli.backends.postgres.address import Address
 from jq_cli.backends.postgres.connection import TimedConnection, connect
 from jq_cli.backends.postgres.errors import translating
+from jq_cli.backends.postgres.health import health
 from jq_cli.errors import BackendError, NotAuthorised
 
 VERSION = 1
@@ -37,21 +39,19 @@ _MAKE = "DO $$ BEGIN IF to_regnamespace('{}') IS NULL THEN CREATE SCHEMA {}; END
 _MARK = re.compile(r":(schema|lock)\b")
 
 
-class SchemaState(msgspec.Struct, frozen=True):
-    """What there is: `version` None when there is nothing. `known`: the version this program works with."""
+class Found(msgspec.Struct, frozen=True):
+    """What there is: `version` None when there is nothing; `compatible` is the oldest whose programs can work with it."""
 
-    schema: str
-    version: int | None
-    compatible: int
-    known: int = VERSION
+    version: int | None = None
+    compatible: int = COMPATIBLE
 
     @property
     def usable(self) -> bool:
         """Whether this program can work with it."""
-        return self.version is not None and self.version >= self.known >= self.compatible
+        return self.version is not None and self.version >= VERSION >= self.compatible
 
 
-class Schema:
+class PostgresSchema:
     """The schema of a namespace of a database, for those who make it and look after it."""
 
     def __init__(self, address: Address) -> None:
@@ -60,7 +60,9 @@ class Schema:
     def status(self) -> SchemaState:
         """What there is."""
         with self._connection() as connection:
-            return state_of(connection, self._address)
+            found = state_of(connection, self._address)
+            notes = health(connection, self._address) if found.version is not None else []
+        return SchemaState(self._address.schema, found.version, VERSION, found.usable, tuple(notes))
 
     def init(self) -> list[str]:
         """Make what there is not, up to the current version; says what was done. Raises NotAuthorised and other BackendErrors."""
@@ -97,7 +99,7 @@ def demand(connection: TimedConnection, address: Address) -> None:
         connection.deadline = time.monotonic() + PATIENCE
         apply(connection, address)
     elif not state.usable:
-        raise BackendError(f"{address.shown}: {_complaint(state)}")
+        raise BackendError(f"{address.shown}: {_complaint(address, state)}")
 
 
 def apply(connection: TimedConnection, address: Address) -> list[str]:
@@ -122,7 +124,7 @@ def apply(connection: TimedConnection, address: Address) -> list[str]:
     return [f"schema {address.schema}: version {version} applied" for version in missing]
 
 
-def state_of(connection: Connection[Any], address: Address) -> SchemaState:
+def state_of(connection: Connection[Any], address: Address) -> Found:
     """What there is."""
     try:
         with connection.transaction():
@@ -131,8 +133,7 @@ def state_of(connection: Connection[Any], address: Address) -> SchemaState:
             ).fetchall()
     except _MISSING:
         rows = []
-    version, compatible = rows[0] if rows else (None, COMPATIBLE)
-    return SchemaState(address.schema, version, compatible, VERSION)
+    return Found(*rows[0]) if rows else Found()
 
 
 def migration(version: int) -> str:
@@ -154,9 +155,9 @@ def _script(address: Address, version: int) -> str:
     return f"{first}{text}\n{last}"
 
 
-def _complaint(state: SchemaState) -> str:
-    if state.version is not None and state.version < state.known:
+def _complaint(address: Address, found: Found) -> str:
+    if found.version is not None and found.version < VERSION:
         return (
-            f"the schema {state.schema} is of version {state.version}, this jq needs {state.known}; run `jq db upgrade`"
+            f"the schema {address.schema} is of version {found.version}, this jq needs {VERSION}; run `jq db upgrade`"
         )
-    return f"the schema {state.schema} was made by a newer jq (version {state.version}, this one knows {state.known}); upgrade jq"
+    return f"the schema {address.schema} was made by a newer jq (version {found.version}, this one knows {VERSION}); upgrade jq"
