@@ -49,7 +49,7 @@ class PostgresServer:
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
         try:
-            _give_away(self.folder)
+            give_away(self.folder)
             _copy_standby(standby_of, self.data) if standby_of else _copy_empty(self.data)
             if password_needed:
                 self._ask_for_password()
@@ -94,7 +94,7 @@ class PostgresServer:
         """End it in order, as an administrator does: connections are cut, everything is written."""
         self._end(signal.SIGINT)
 
-    def restart(self, **options: object) -> None:
+    def restart(self, **options: Any) -> None:
         """`kill` and `start` again with the same data."""
         self.kill()
         self.start(**options)
@@ -221,7 +221,7 @@ def _session_folder() -> str:
 def _empty_cluster() -> Path:
     home = Path(_session_folder(), "empty")
     home.mkdir()
-    _give_away(home)
+    give_away(home)
     password = home / "password"
     password.write_text(PASSWORD)
     options = ("--no-sync", "--auth=trust", f"--pwfile={password}", "--encoding=UTF8", "--locale=C")
@@ -232,7 +232,7 @@ def _empty_cluster() -> Path:
 def _copy_empty(data: Path) -> None:
     shutil.copytree(_empty_cluster(), data)
     for path in (data, *data.rglob("*")):
-        _give_away(path)
+        give_away(path)
 
 
 def _copy_standby(primary: PostgresServer, data: Path) -> None:
@@ -240,7 +240,8 @@ def _copy_standby(primary: PostgresServer, data: Path) -> None:
     _run("pg_basebackup", "-D", str(data), "-R", "-X", "stream", "-c", "fast", "--no-sync", *where)
 
 
-def _give_away(path: Path) -> None:
+def give_away(path: Path) -> None:
+    """Make a file or folder the server's own."""
     if (user := _user()) is not None:
         os.chown(path, user, user)
 

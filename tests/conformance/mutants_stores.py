@@ -79,12 +79,8 @@ POSTGRES = [
         "d-claim", "rank = j.rank + ((1000 - j.priority)::bigint << 48)", "rank = j.rank + (1000::bigint << 48)")),
     _postgres("a key lives a millisecond too long", "lives_for_its_ttl", (
         "b-insert", "name = dedup AND coalesce(until > moment, true)", "name = dedup AND coalesce(until >= moment, true)")),
-    _postgres("keys are judged before they are locked", "concurrent_enqueues_with_one_dedup_key", (
-        "b-insert", "PERFORM :schema.lock_keys(number, dedups || idempotencies);", "PERFORM 1;"), (
-        "b-insert", "  UPDATE :schema.keys SET job = holder, until = ends, fingerprint = print, outcome = NULL\n"
-        "  WHERE queue = number AND name = key_name\n",
-        "  INSERT INTO :schema.keys VALUES (number, key_name, holder, ends, print) ON CONFLICT (queue, name) DO UPDATE\n"
-        "  SET job = holder, until = ends, fingerprint = print, outcome = NULL\n")),
+    _postgres("a dedup key is taken and never looked at", "same_dedup_key", (
+        "b-insert", "IF NOT FOUND AND dedup IS NOT NULL", "IF FOUND AND dedup IS NOT NULL")),
     _postgres("the end of a job frees a key that another job has taken", "has_another_owner", (
         "c-change", "DELETE FROM :schema.keys\n        WHERE queue = asked.queue AND name = asked.name AND coalesce(until > moment, true) AND job = asked.id",
         "DELETE FROM :schema.keys\n        WHERE queue = asked.queue AND name = asked.name AND coalesce(until > moment, true)")),
@@ -102,10 +98,11 @@ POSTGRES = [
         "d-claim", "ORDER BY rank, id LIMIT most FOR UPDATE SKIP LOCKED", "ORDER BY id, rank LIMIT most FOR UPDATE SKIP LOCKED")),
     _postgres("claims of a limited queue do not wait for each other", "concurrent_claims_respect_max_running", (
         "d-claim", "c.max_running > 0 OR c.due ORDER BY", "c.due ORDER BY"), (
-        "d-claim", "(q.due OR q.max_running > 0)", "q.due")),
+        "d-claim", "(q.due OR q.max_running > 0)", "q.due"), (
+        "d-claim", "      CONTINUE WHEN room <= 0;\n", "      CONTINUE WHEN room <= 0;\n      PERFORM pg_sleep(0.02);\n")),
     _postgres("an at_most_once job is fetched ahead", "never_fetched_ahead", (
-        "d-claim", "(any_once OR NOT once) AND", "")),
+        "d-claim", "q.number, room, false, coalesce(once_rank, 9223372036854775807)", "q.number, room, true, 9223372036854775807")),
     _postgres("a lease ends while it goes on", "not_a_millisecond_before", (
         "e-read", "AND j.phase = 3 AND j.rank <= due_jobs.wake ORDER", "AND j.phase = 3 ORDER")),
-    _postgres("folding forgets what became ready", "recover", ("e-read", "ready = t.ready + d.ready,", "ready = t.ready,")),
+    _postgres("folding forgets what runs", "counts_a_loss", ("e-read", "running = t.running + d.running,", "running = t.running,")),
 ]  # fmt: skip

@@ -4,6 +4,7 @@ import math
 import select
 import time
 from collections.abc import Generator
+from contextlib import suppress
 from typing import Any
 
 from psycopg import Connection, errors
@@ -43,6 +44,12 @@ class TimedConnection(Connection[Any]):
                     wanted = gen.send(_ready(happened[0][1], wanted))
         except StopIteration as ended:
             return ended.value
+        except BaseException:
+            # The driver's generators want to say goodbye when they are given up; nobody listens any more.
+            self.pgconn.finish()
+            with suppress(Exception):
+                gen.close()
+            raise
 
     def ended(self) -> bool:
         """Whether the server hung up while nothing was asked of it."""

@@ -1,6 +1,7 @@
 """Speaks to one Postgres server within a deadline: connects when it is needed, sends a step in one round trip, hints at what it
 did, makes again what may be made again, and turns every error into ours."""
 
+import logging
 import os
 import random
 import time
@@ -27,6 +28,10 @@ _HINT = """SELECT CASE WHEN NOT pg_try_advisory_xact_lock(key) THEN
 """A watch holds the lock of its topic shared: where nobody listens nothing is sent. The lock beside it is held by who is sending
 at this moment: that hint comes after what happened here, so one is enough. NOTIFY makes commits wait for each other, through the
 sync of the log and all; so this is a transaction of its own that writes nothing, after the step it tells of."""
+
+
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
+"""What the driver says about a pipeline that was given up is said by our errors; it would go to stderr."""
 
 
 class Statement(NamedTuple):
