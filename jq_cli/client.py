@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from jq_cli.backends.base import Backend, Controls, Inserted, QueueCounts
 from jq_cli.change import Change, Verdict
@@ -40,12 +40,18 @@ class Client:
 
     # --- producers ---
 
-    def enqueue(self, drafts: Sequence[Draft]) -> list[Inserted]:
+    def enqueue(self, drafts: Sequence[Draft], *, connection: Any = None) -> list[Inserted]:
         """Put jobs on their queues, in order; says for each what became of it.
+
+        With a `connection` to the database that is the store (of psycopg 3, or SQLAlchemy's around one) they become part of the
+        transaction it is in: they are there when it commits, and never were when it rolls back. Then workers find them at
+        their next look, within a second, and a failure is the caller's to deal with. Raises UsageError on other stores.
 
         Without an answer the same drafts are sent again. Their ids are the same, so no job is made twice: a draft whose own
         id is found then was stored by the first call.
         """
+        if connection is not None:
+            return self.backend.insert_within(connection, drafts)
         sent = 0
 
         def send() -> list[Inserted]:

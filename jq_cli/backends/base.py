@@ -17,12 +17,13 @@ Rules for every backend
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import msgspec
 
 from jq_cli.change import Change, Verdict
 from jq_cli.draft import Draft
+from jq_cli.errors import UsageError
 from jq_cli.job import Job, State, Token
 
 Clock = Callable[[], int]
@@ -208,6 +209,13 @@ class Backend(ABC):
         (open-ended, with the draft's fingerprint), and counts `enqueued` or `duplicates` (duplicate and replayed).
         The queue exists from now on.
         """
+
+    def insert_within(self, connection: Any, drafts: Sequence[Draft]) -> list[Inserted]:
+        """As `insert`, in the transaction that the caller's own connection is in: the jobs come to be when it commits, and
+        never when it rolls back. Nothing hints at them. Raises UsageError where the store is no database of the caller's."""
+        raise UsageError(
+            f"{self.url}: jobs cannot be put into a transaction of the caller's; only Postgres can do that"
+        )
 
     @abstractmethod
     def claim(self, claim: Claim) -> Claimed:

@@ -2,7 +2,8 @@
 
 `postgres://[user[:password]@][host][:port][/database][?options]`, as libpq takes it: every libpq parameter may stand in the
 query or be an option (`sslmode`, `sslrootcert`, `passfile`, `service`, `target_session_attrs`, several hosts, ...), and so may
-`schema`, `timeout` (seconds, 2) and `vacuum` (whether a worker vacuums the tables it fills, yes). What is not given comes from libpq's environment (`PGHOST`, `PGPASSWORD`, ...).
+`schema`, `timeout` (seconds, 2) and `vacuum` (whether a worker vacuums the tables it fills, yes). What is not given comes from
+libpq's environment (`PGHOST`, `PGPASSWORD`, ...).
 """
 
 import hashlib

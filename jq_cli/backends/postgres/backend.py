@@ -27,6 +27,8 @@ from jq_cli.backends.base import (
 from jq_cli.backends.postgres.address import Address, parse_address
 from jq_cli.backends.postgres.arrays import numbers, some_blobs, texts
 from jq_cli.backends.postgres.changes import Changes
+from jq_cli.backends.postgres.errors import translating
+from jq_cli.backends.postgres.guest import driver_connection, run_in
 from jq_cli.backends.postgres.inserts import steps_of
 from jq_cli.backends.postgres.link import Link, Statement
 from jq_cli.backends.postgres.reads import Reads, controls_of
@@ -61,6 +63,7 @@ class PostgresBackend(Backend):
         self._reads = Reads(self._link)
         self._vacuum = Vacuum(address, enabled=address.vacuum and clock is None)
         self._fold_all_at = 0.0
+        self._known: set[str] = set()
 
     # --- producers ---
 
@@ -70,6 +73,18 @@ class PostgresBackend(Backend):
         inserted: list[Inserted | None] = [None] * len(drafts)
         for step in steps_of(self._in, self._clock, drafts):
             step.tell(self._link.step(step.statements, step.topics, again=False), inserted)
+        return [result for result in inserted if result is not None]
+
+    def insert_within(self, connection: Any, drafts: Sequence[Draft]) -> list[Inserted]:
+        driver = driver_connection(connection)
+        # Beforehand and apart: others would have to wait for the caller's transaction to know the number of a new queue.
+        for queue in sorted({draft.job.queue for draft in drafts} - self._known):
+            self._link.rows(f"SELECT {self._in}.queue_number(%s)", queue)
+            self._known.add(queue)
+        inserted: list[Inserted | None] = [None] * len(drafts)
+        with translating(self.url):
+            for step in steps_of(self._in, self._clock, drafts):
+                step.tell(run_in(driver, step.statements), inserted)
         return [result for result in inserted if result is not None]
 
     # --- workers ---

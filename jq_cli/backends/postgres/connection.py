@@ -44,6 +44,8 @@ class TimedConnection(Connection[Any]):
                     wanted = gen.send(_ready(happened[0][1], wanted))
         except StopIteration as ended:
             return ended.value
+        except errors.Error:
+            raise
         except BaseException:
             # The driver's generators want to say goodbye when they are given up; nobody listens any more.
             self.pgconn.finish()
