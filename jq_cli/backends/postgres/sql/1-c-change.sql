@@ -188,16 +188,17 @@ BEGIN
     ))) AS jobs
     FROM :schema.queues AS q WHERE q.number = trim_finished.number
   ), oldest AS MATERIALIZED (
-    SELECT id, phase FROM (
-      (SELECT id, phase, rank FROM :schema.jobs WHERE queue = number AND phase = 4 ORDER BY rank, id LIMIT (SELECT jobs FROM excess))
+    SELECT place FROM (
+      (SELECT ctid AS place, id, rank FROM :schema.jobs WHERE queue = number AND phase = 4
+        ORDER BY rank, id LIMIT (SELECT jobs FROM excess))
       UNION ALL
-      (SELECT id, phase, rank FROM :schema.jobs WHERE queue = number AND phase = 5 ORDER BY rank, id LIMIT (SELECT jobs FROM excess))
+      (SELECT ctid AS place, id, rank FROM :schema.jobs WHERE queue = number AND phase = 5
+        ORDER BY rank, id LIMIT (SELECT jobs FROM excess))
     ) AS both_phases ORDER BY rank, id LIMIT (SELECT jobs FROM excess)
   ), locked AS MATERIALIZED (
-    SELECT j.id FROM oldest AS o JOIN :schema.jobs AS j ON j.id = o.id AND j.queue = number
-    WHERE j.phase + 0 = o.phase FOR UPDATE OF j SKIP LOCKED
+    SELECT j.ctid AS place FROM oldest AS o JOIN :schema.jobs AS j ON j.ctid = o.place FOR UPDATE OF j SKIP LOCKED
   ), gone AS (
-    DELETE FROM :schema.jobs AS j USING locked AS l WHERE j.id = l.id AND j.queue = number RETURNING j.phase
+    DELETE FROM :schema.jobs AS j USING locked AS l WHERE j.ctid = l.place RETURNING j.phase
   )
   INSERT INTO :schema.deltas (queue, at, succeeded, cancelled)
   SELECT number, :schema.moment(NULL), -count(*) FILTER (WHERE phase = 4), -count(*) FILTER (WHERE phase = 5)
