@@ -249,7 +249,7 @@ def test_steps_that_deadlock_with_a_stranger_are_made_again(own_postgres: Postgr
         eventually(lambda: own_postgres.sql(deadlocks) >= [(1,)], "there was a deadlock")
 
 
-def test_serializable_sessions_make_steps_again_that_cannot_be_ordered(own_postgres: PostgresServer) -> None:
+def test_a_database_that_is_serializable_by_default_works_as_any_other(own_postgres: PostgresServer) -> None:
     own_postgres.restart(default_transaction_isolation="serializable")
     with opened(own_postgres.url + "?timeout=20s") as store:
         put(store, 200)
@@ -268,6 +268,40 @@ def test_serializable_sessions_make_steps_again_that_cannot_be_ordered(own_postg
             thread.join(DEADLINE)
         assert (len(got), len(set(got))) == (200, 200)
         assert counted(store) == {"succeeded": 200}
+
+
+FAILING = """
+    CREATE SEQUENCE jq.strikes;
+    CREATE FUNCTION jq.strike() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF nextval('jq.strikes') <= 2 THEN RAISE 'could not serialize' USING ERRCODE = 'serialization_failure'; END IF;
+      RETURN NEW;
+    END $$;
+"""
+AT_ONCE = "CREATE TRIGGER struck BEFORE UPDATE ON jq.jobs FOR EACH ROW EXECUTE FUNCTION jq.strike()"
+AT_COMMIT = """CREATE CONSTRAINT TRIGGER struck AFTER UPDATE ON jq.jobs DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION jq.strike()"""
+
+
+@pytest.mark.parametrize("step", ["claim", "settle"])
+def test_a_step_that_cannot_be_serialized_is_made_again(step: str, own_postgres: PostgresServer) -> None:
+    with opened(own_postgres.url + "?timeout=20s") as store:
+        put(store)
+        jobs = claim(store) if step == "settle" else []
+        own_postgres.sql(FAILING + AT_ONCE)
+        if step == "claim":
+            assert len(claim(store)) == 1
+        else:
+            assert store.replace(succeed(*jobs)) == ["applied"]
+        assert own_postgres.sql("SELECT nextval('jq.strikes')") == [(4,)]
+
+
+def test_a_settle_that_fails_as_it_is_committed_is_made_once(own_postgres: PostgresServer) -> None:
+    with opened(own_postgres.url + "?timeout=20s") as store:
+        put(store)
+        jobs = claim(store)
+        own_postgres.sql(FAILING + "SELECT nextval('jq.strikes'); " + AT_COMMIT)
+        assert store.replace(succeed(*jobs)) == ["applied"]
+        assert counted(store) == {"succeeded": 1}
 
 
 def fill(store: Backend, payload: bytes, most: int) -> int:

@@ -19,7 +19,9 @@ _PATIENCE = 0.1
 
 _GREETING = """SELECT pg_backend_pid() = %(pid)s AND CASE WHEN pg_backend_pid() = %(pid)s THEN
     set_config('statement_timeout', %(ms)s, false) || set_config('lock_timeout', %(ms)s, false)
-    || set_config('idle_in_transaction_session_timeout', '60000', false) END IS NOT NULL"""
+    || set_config('idle_in_transaction_session_timeout', '60000', false)
+    || set_config('default_transaction_isolation', 'read committed', false) END IS NOT NULL"""
+"""The steps lock first and then look, which works where each statement sees what was committed before it."""
 
 
 class TimedConnection(Connection[Any]):

@@ -27,6 +27,9 @@ _LOGIN = (
     "authentication failed",
     "role ",
 )
+_UNPLACED = "unexpected result status"
+"""What the driver says of an error that came when a pipeline's transaction was committed, after the answers of its statements."""
+
 _READ_ONLY = "session is read-only"
 
 
@@ -49,7 +52,7 @@ def translated(error: Error, shown: str) -> BackendError:
     for starts, kind, hint in _KINDS:
         if state.startswith(starts):
             return kind(f"{shown}: {hint}{text}")
-    if not state and isinstance(error, OperationalError):
+    if not state and (isinstance(error, OperationalError) or _UNPLACED in text):
         if any(words in text for words in _LOGIN):
             return NotAuthorised(f"{shown}: {text}")
         return BackendUnreachable(f"{shown}: {text}")
@@ -57,8 +60,10 @@ def translated(error: Error, shown: str) -> BackendError:
 
 
 def lost(error: Error) -> bool:
-    """Whether the connection is gone, and with it the answer."""
+    """Whether the connection is gone or of no use any more, and with it the answer."""
     state = error.sqlstate or ""
+    if not state and _UNPLACED in str(error):
+        return True
     return isinstance(error, OperationalError) and (not state or state.startswith("08") or state in _BACK_SOON)
 
 
