@@ -136,9 +136,12 @@ class Queue:
 
     # --- putting work in ---
 
-    def enqueue(self, payload: Any, **options: Unpack[JobOptions]) -> Receipt:
-        """Put a job on the queue. Raises InvalidField, and IdempotencyMismatch when its key was used with another payload."""
-        [receipt] = self._insert([self.draft(payload, **options)])
+    def enqueue(self, payload: Any, *, connection: Any = None, **options: Unpack[JobOptions]) -> Receipt:
+        """Put a job on the queue. Raises InvalidField, and IdempotencyMismatch when its key was used with another payload.
+
+        With a `connection` to the Postgres that is the store, it becomes part of its transaction; see docs/postgres.md.
+        """
+        [receipt] = self._insert([self.draft(payload, **options)], connection)
         if receipt.status == "mismatch":
             raise IdempotencyMismatch(f"job {receipt.id} on {self.name} used this idempotency key with another payload")
         return receipt
@@ -165,13 +168,13 @@ class Queue:
         now = self._client.backend.now() if options.get("at") is not None else None
         return make(self.store.settings, self.name, payload, options, now)
 
-    def _insert(self, drafts: Sequence[Draft]) -> list[Receipt]:
+    def _insert(self, drafts: Sequence[Draft], connection: Any = None) -> list[Receipt]:
         for draft in drafts:
             if draft.job.queue != self.name:
                 raise InvalidField(
                     "queue", f"the draft of job {draft.job.id} is for {draft.job.queue}, not {self.name}"
                 )
-        return [_receipt(answer) for answer in self._client.enqueue(drafts)]
+        return [_receipt(answer) for answer in self._client.enqueue(drafts, connection=connection)]
 
     # --- looking ---
 

@@ -29,6 +29,7 @@ class SharedBackend(Backend):
     """
 
     insert = _guarded("insert")
+    insert_within = _guarded("insert_within")
     claim = _guarded("claim")
     extend = _guarded("extend")
     replace = _guarded("replace")

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy
 from sqlalchemy.orm import Session
 
+from jq_cli import connect
 from jq_cli.backends.postgres.backend import PostgresBackend
 from jq_cli.backends.registry import open_backend
 from jq_cli.client import Client
@@ -154,3 +155,14 @@ def test_other_stores_cannot_take_part(sqlite_url: str, postgres_url: str) -> No
         pytest.raises(UsageError, match="only Postgres"),
     ):
         client.enqueue([draft()], connection=connection)
+
+
+def test_a_queue_of_the_python_api_takes_part(postgres_url: str, namespace: str) -> None:
+    with connect(postgres_url, namespace=namespace) as opened_store, psycopg.connect(postgres_url) as connection:
+        queue = opened_store.queue("q")
+        assert queue.enqueue({"order": 1}, connection=connection).created
+        connection.rollback()
+        assert queue.length("all") == 0
+        queue.enqueue({"order": 2}, connection=connection)
+        connection.commit()
+        assert [job.payload for job in queue.jobs()] == [b'{"order":2}']

@@ -74,9 +74,9 @@ def hopeless(error: Error) -> bool:
     )
 
 
-def in_the_way(error: Error) -> bool:
+def in_the_way(error: BaseException) -> bool:
     """Whether the transaction was undone for the sake of others and may be made again."""
-    return error.sqlstate in ("40001", "40P01")
+    return isinstance(error, Error) and error.sqlstate in ("40001", "40P01")
 
 
 def _text(error: Error) -> str:

@@ -97,8 +97,9 @@ class Link:
     def _after(self, error: BaseException, connection: TimedConnection, deadline: float, *, again: bool) -> bool:
         """Get over an error: whether there is another attempt after the next. Raises it when there is none."""
         gone = not isinstance(error, Error) or connection.closed or lost(error)
-        if gone:
-            # Whatever happened, an answer that comes later must not be taken for that of another step.
+        if gone or in_the_way(error):
+            # Whatever happened, an answer that comes later must not be taken for that of another step; and the driver may have
+            # lost its place in a pipeline whose commit failed.
             self.close()
         if not isinstance(error, Error):
             raise error
