@@ -7,9 +7,9 @@ from itertools import islice, takewhile
 
 import msgspec
 
-from jq_cli.change import Change
+from jq_cli.change import Change, Unchanged
 from jq_cli.client import PAGE, Client
-from jq_cli.errors import Conflict, JqError, NotFound
+from jq_cli.errors import Conflict, JqError, NotFound, UsageError
 from jq_cli.ids import nonce
 from jq_cli.job import FINAL, Job, State
 
@@ -74,7 +74,8 @@ class Pace:
 
 
 class Bulk:
-    """Makes changes with `make(job, mark)`, which raises Conflict for a job that it does not apply to.
+    """Makes changes with `make(job, mark)`, which raises Conflict for a job that it does not apply to, Unchanged for one that
+    is already as it should be, and UsageError for one that it cannot be made of.
 
     report  is told of each batch what became of its jobs
     chosen  which jobs are meant; asked of each job as it is when it is changed
@@ -158,6 +159,8 @@ class Bulk:
                 continue
             try:
                 changes.append(self._make(job, nonce()))
+            except (Unchanged, UsageError) as error:
+                results.append(Result(id, error))
             except Conflict as error:
                 results.append(Result(id, Refused(str(error))))
         return changes

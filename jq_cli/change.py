@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from jq_cli.errors import Conflict
 from jq_cli.job import Job
 
 Verdict = Literal["applied", "already", "lost"]
@@ -12,6 +13,10 @@ Verdict = Literal["applied", "already", "lost"]
 DEDUP = "dedup:"
 IDEMPOTENCY = "idempotency:"
 """Prefixes of the two kinds of unique keys within a queue."""
+
+
+class Unchanged(Conflict):
+    """The job is already as the change would make it, so there is nothing to write."""
 
 
 class KeyChange(msgspec.Struct, frozen=True):

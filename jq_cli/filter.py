@@ -168,11 +168,6 @@ def _operator_at(text: str) -> int:
     return at
 
 
-def path_of(text: str, field: str) -> Path:
-    """The keys and indexes between the dots; none for `.`, which is the whole payload."""
-    return () if text == "." else parse_path(text, field)
-
-
 def parse_range(text: str, field: str) -> Range:
     """`N`, `A..B`, `A..` or `..B`."""
     match = _RANGE.fullmatch(text.strip())
@@ -238,7 +233,7 @@ def _errors(globs: Sequence[str]) -> list[Check]:
 def _payload(clauses: Sequence[Clause]) -> list[Check]:
     if not clauses:
         return []
-    tests = [(path_of(clause.name, "payload"), clause.test()) for clause in clauses]
+    tests = [(parse_path(clause.name, "payload"), clause.test()) for clause in clauses]
 
     def check(job: Job) -> bool:
         try:

@@ -8,8 +8,9 @@ from typing import Any, Literal
 import msgspec
 
 from jq_cli.errors import UsageError
-from jq_cli.filter import MISSING, moment_of, path_of, value_at
+from jq_cli.filter import MISSING, moment_of, value_at
 from jq_cli.job import Job, gist
+from jq_cli.payload_path import parse_path
 
 MOST = 10_000
 """Groups counted one by one; jobs of any further group are counted together as the others."""
@@ -131,7 +132,7 @@ def _reader(by: str) -> Callable[[Job], Value]:
     if by in FIELDS:
         return lambda job: _present(getattr(job, by))
     if name == "payload":
-        path = path_of(rest or ".", "--group-by")
+        path = parse_path(rest or ".", "--group-by")
         return lambda job: _shortened(value_at(job.payload, path))
     if name == "header" and rest:
         return lambda job: _present(job.headers.get(rest))

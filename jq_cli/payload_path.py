@@ -1,6 +1,7 @@
 """Paths into JSON payloads as operators type them, `customer.addresses.0.zip`, and writing at their end. Pure."""
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -9,16 +10,21 @@ import msgspec
 from jq_cli.errors import InvalidField
 
 _PART = re.compile(r"(?:[^.\\]|\\.)*", re.DOTALL)
+_INDEX = re.compile(r"-?[0-9]{1,9}")
 
 # Numbers keep their digits: 1.10 stays 1.10, and what no float can hold stays what it is.
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
+
 Path = tuple[str, ...]
 
 
 def parse_path(text: str, field: str = "path") -> Path:
-    """The keys in a dotted path; a backslash takes the meaning from the dot behind it. Raises InvalidField for an empty key."""
+    """The keys in a dotted path, none for `.`, which is the whole payload; a backslash takes the meaning from the dot behind it.
+    Raises InvalidField for an empty key."""
+    if text == ".":
+        return ()
     parts, at = [], 0
     while at <= len(text):
         match = _PART.match(text, at)
@@ -45,7 +51,7 @@ def typed(text: str) -> bytes:
     return encoded.strip()
 
 
-def changed(payload: bytes, sets: list[tuple[Path, bytes]], unset: list[Path]) -> bytes:
+def changed(payload: bytes, sets: Sequence[tuple[Path, bytes]], unset: Sequence[Path]) -> bytes:
     """A payload with values (JSON) written at paths, then other paths taken out. Objects on the way are made, lists grow by
     one at a time. Raises InvalidField naming the path that leads nowhere."""
     try:
@@ -60,6 +66,8 @@ def changed(payload: bytes, sets: list[tuple[Path, bytes]], unset: list[Path]) -
 
 
 def _put(tree: Any, path: Path, value: Any) -> Any:
+    if not path:
+        return value
     node = _demand_node(tree, path, 0)
     for depth, key in enumerate(path[:-1]):
         child = _child(node, key, path, depth)
@@ -68,7 +76,7 @@ def _put(tree: Any, path: Path, value: Any) -> Any:
         node = _demand_node(child, path, depth + 1)
     if isinstance(node, dict):
         node[path[-1]] = value
-    elif _index(path[-1]) == len(node):
+    elif path[-1] == str(len(node)):
         node.append(value)
     else:
         node[_position(node, path, len(path) - 1)] = value
@@ -76,6 +84,8 @@ def _put(tree: Any, path: Path, value: Any) -> Any:
 
 
 def _take(tree: Any, path: Path) -> None:
+    if not path:
+        raise InvalidField("payload", "all of it cannot be taken out")
     node = _demand_node(tree, path, 0)
     for depth, key in enumerate(path[:-1]):
         node = _demand_node(_child(node, key, path, depth), path, depth + 1)
@@ -90,15 +100,11 @@ def _child(node: Any, key: str, path: Path, depth: int) -> Any:
 
 
 def _position(node: list[Any], path: Path, depth: int) -> int:
-    index = _index(path[depth])
-    if index is None or index >= len(node):
+    index = int(path[depth]) if _INDEX.fullmatch(path[depth]) else len(node)
+    if not -len(node) <= index < len(node):
         where = _shown(path[:depth]) or "the payload"
         raise InvalidField("payload", f"{where} is a list of {len(node)}; {path[depth][:40]!r} is no place in it")
     return index
-
-
-def _index(key: str) -> int | None:
-    return int(key) if key.isascii() and key.isdigit() and len(key) < 10 else None
 
 
 def _demand_node(node: Any, path: Path, depth: int) -> Any:

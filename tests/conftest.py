@@ -6,10 +6,15 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 from tests.postgres_server import PostgresServer
 from tests.s3_servers import CREDENTIALS, MotoServer, S3Server
 from tests.servers import FakeRedis, RedisServer
+
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ LAYERS: list[set[str]] = [
     {"durations", "job", "payload_path"},
     {"draft", "change", "filter", "cron"},
     {"lifecycle", "history", "backends", "handlers"},
-    {"consumer", "config.settings", "pool"},
+    {"consumer", "limits", "config.settings", "pool"},
     {
         "client",
         "worker",
@@ -57,7 +57,7 @@ DRIVERS = {
     "obstore": "backends.objects", "yaml": "config", "pytest": "testing", "hypothesis": "testing", "fakeredis": "nobody", "pickle": "nobody",
     "marshal": "nobody", "shelve": "nobody", "typer": "nobody", "asyncio": ("handlers", "pool"),
     "psycopg": ("backends.postgres", "hooks.history"), "http": "post", "ssl": ("post", "backends.redis"),
-    "rich": "view", "sqlalchemy": "nobody", "click": ("cli", "commands", "view.show_jobs", "reference"),
+    "rich": "view", "sqlalchemy": "nobody", "click": ("cli", "commands", "reference"),
 }  # fmt: skip
 """Libraries, and the beginnings of the names of the modules that may import them."""
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from jq_cli.bulk import Bulk, Pace, Result, Unmatched, everything, known_by
-from jq_cli.change import Change
+from jq_cli.change import Change, Unchanged
 from jq_cli.cli.bulk_plan import Plan, jobs_text, make_plan, question, stay
 from jq_cli.cli.confirm import confirm, confirm_in_production
 from jq_cli.cli.interrupts import Interrupts
@@ -70,7 +70,7 @@ class Run:
         self._counts: dict[str, int] = {}
         self._queue = ""
         self._total: int | None = None
-        self._unmatched = self._now = self._stopping = 0
+        self._unmatched = self._unchanged = self._now = self._stopping = 0
         self._asked: list[tuple[str, str]] = []
         self.targets = Targets()
 
@@ -138,7 +138,8 @@ class Run:
         """What was done so far, in words."""
         done = f"would be {self._action.done}" if self._scope.dry_run else self._action.done
         asked = f", {len(self._asked):,} asked to stop" if self._asked else ""
-        return f"{self.changed:,} {done}{asked}"
+        unchanged = f", {self._unchanged:,} unchanged" if self._unchanged else ""
+        return f"{self.changed:,} {done}{asked}{unchanged}"
 
     def tell(self, *, several: bool) -> None:
         """Print what was done: for each queue, or for the only one."""
@@ -235,6 +236,9 @@ class Run:
         for result in results:
             if isinstance(result.error, Unmatched):
                 self._unmatched += 1
+            elif isinstance(result.error, Unchanged):
+                self._unchanged += 1
+                self.targets.done += 1
             elif result.error is not None:
                 self.targets.failed(result.error)
             elif result.change is not None and result.change.job is not None and result.change.job.state == "running":

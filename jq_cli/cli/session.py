@@ -33,7 +33,7 @@ class Session:
         """The person at the keyboard, for the records of what was done: `ada@host`."""
         import socket
 
-        user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.geteuid())
+        user = os.environ.get("SUDO_USER") or os.environ.get("USER") or _account()
         return f"{user}@{socket.gethostname()}"
 
     @property
@@ -64,6 +64,15 @@ class Session:
         if client.backend.url.startswith("memory:"):
             say("the memory store is empty at first and ends with this command; --backend chooses another")
         return client
+
+
+def _account() -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def named(error: BackendError, store: str) -> BackendError:

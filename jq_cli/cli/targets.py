@@ -30,6 +30,16 @@ class Targets:
         raise SystemExit(self._errors[0].exit_code if alone else 7)
 
 
+def split_queue(names: tuple[str, ...], verb: str) -> tuple[str | None, tuple[str, ...]]:
+    """The queue before the ids, if there is one. Raises UsageError when no id follows it."""
+    if names[0] == "-" or is_ulid(names[0]):
+        return None, names
+    queue = check_name(names[0])
+    if len(names) == 1:
+        raise UsageError(f"name a job: jq {verb} {queue} ID")
+    return queue, names[1:]
+
+
 def ids_from(arguments: Sequence[str], options: Sequence[str] = ()) -> Iterator[str]:
     """The ids named as arguments and by `--id`; `-` stands for those on stdin, one a line."""
     for id in (*arguments, *options):
@@ -45,13 +55,3 @@ def _from_stdin() -> Iterator[str]:
     for line in sys.stdin.buffer:
         if id := line.decode("utf-8", errors="backslashreplace").strip():
             yield id
-
-
-def split_queue(names: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
-    """The queue before the ids, if there is one. Raises UsageError when no id follows it."""
-    if names[0] == "-" or is_ulid(names[0]):
-        return None, names
-    queue = check_name(names[0])
-    if len(names) == 1:
-        raise UsageError(f"name a job: {queue} ID")
-    return queue, names[1:]

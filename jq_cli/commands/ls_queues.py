@@ -1,16 +1,26 @@
 """`jq ls-queues`: every queue, configured or ever used, with its counts."""
 
+from collections.abc import Sequence
+
+from jq_cli.backends.base import QueueCounts
 from jq_cli.cli import options
 from jq_cli.cli.listing_options import listing_options
 from jq_cli.cli.options import pass_session
-from jq_cli.cli.session import Session
+from jq_cli.cli.session import Session, say
 from jq_cli.view.output import Answer, Form, Listing, show
-from jq_cli.view.records import MORE_QUEUE_FIELDS, QUEUE_FIELDS, queue_record
+from jq_cli.view.queue_view import pause_words
+from jq_cli.view.records import MORE_QUEUE_FIELDS, QUEUE_FIELDS, Record, queue_record
 
-LISTING = Listing(fields=QUEUE_FIELDS, columns=QUEUE_FIELDS, id="queue", more=MORE_QUEUE_FIELDS)
+COLUMNS = ("queue", "ready", "running", "max_running", "scheduled", "dead", "paused", "oldest_ready_age")
+HEADS = {"max_running": "limit", "oldest_ready_age": "oldest"}
+LISTING = Listing(fields=QUEUE_FIELDS, columns=COLUMNS, id="queue", more=MORE_QUEUE_FIELDS, heads=HEADS)
 
 
-@options.command("ls-queues", "List the queues with their counts. Ages are those of the oldest ready job.")
+HELP = """List the queues with their counts. `limit` is how many jobs of the queue may run at once, `oldest` the age of the oldest
+ready job. Who paused a queue, and why, is said on stderr."""
+
+
+@options.command("ls-queues", HELP)
 @listing_options()
 @pass_session
 def command(session: Session, form: Form) -> None:
@@ -19,6 +29,20 @@ def command(session: Session, form: Form) -> None:
 
         def fetch() -> Answer:
             counts = client.counts()
-            return Answer([queue_record(each) for each in counts], counts[0].now if counts else 0)
+            records = [queue_record(each) for each in counts]
+            if form.kind == "table":
+                records = [_for_people(record) for record in records]
+                _say_paused(counts)
+            return Answer(records, counts[0].now if counts else 0)
 
         show(LISTING, fetch, form)
+
+
+def _for_people(record: Record) -> Record:
+    return record | {"paused": "yes" if record["paused"] else None, "max_running": record["max_running"] or None}
+
+
+def _say_paused(counts: Sequence[QueueCounts]) -> None:
+    for each in counts:
+        if each.controls.holds(each.now):
+            say(f"{each.queue} is {pause_words(each.controls)}")

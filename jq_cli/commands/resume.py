@@ -8,6 +8,7 @@ from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session, say
 from jq_cli.cli.targets import Targets
 from jq_cli.errors import NotFound
+from jq_cli.view.queue_view import pause_words
 
 
 @options.command("resume", "Hand out the jobs of paused queues again.")
@@ -19,11 +20,12 @@ def command(session: Session, queues: tuple[str, ...]) -> None:
     with session.client() as client:
         for queue in queues:
             try:
-                client.demand(queue)
+                counts = client.demand(queue)
             except NotFound as error:
                 targets.failed(error)
                 continue
             client.backend.control(queue, Setting(paused=False))
-            say(f"{queue} is resumed (store: {client.backend.url})")
+            was = pause_words(counts.controls) if counts.controls.paused else "not paused"
+            say(f"{queue} is resumed; it was {was} (store: {client.backend.url})")
             targets.done += 1
     targets.end()

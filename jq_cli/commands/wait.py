@@ -41,7 +41,7 @@ def command(session: Session, /, names: tuple[str, ...], first: bool, as_json: b
     wish = wish_of(given, first=first)
     if wish.output and as_json:
         raise UsageError("--output and --json exclude each other: both are for stdout")
-    queue, ids = split_queue(names)
+    queue, ids = split_queue(names, "wait")
     named = list(dict.fromkeys(ids_from(ids)))
     if not named:
         raise UsageError("no ids came from stdin")

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal
 
@@ -25,7 +25,9 @@ MOMENTS = frozenset(
         "at",
     }
 )  # fmt: skip
-DURATIONS = frozenset({"timeout", "retention", "dedup_ttl", "idempotency_ttl", "oldest_ready_age", "ttl", "lag"})
+DURATIONS = frozenset(
+    {"timeout", "retention", "dedup_ttl", "idempotency_ttl", "oldest_ready_age", "ttl", "lag", "lease_left"}
+)
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -50,7 +52,8 @@ class Form(msgspec.Struct, frozen=True):
 class Listing(msgspec.Struct, frozen=True):
     """What can be listed: its fields in JSON, those shown unless others are asked for, the one that `-q` prints.
 
-    `more` fields are there only for those who ask with `--columns`; `whole` ones are never cut.
+    `more` fields are there only for those who ask with `--columns`; `whole` ones are never cut. `heads` are shorter names in
+    the table that is shown unless columns are asked for.
     """
 
     fields: tuple[str, ...]
@@ -58,6 +61,7 @@ class Listing(msgspec.Struct, frozen=True):
     id: str
     more: tuple[str, ...] = ()
     whole: frozenset[str] = frozenset({"id", "queue", "state"})
+    heads: Mapping[str, str] = {}
 
     def chosen(self, form: Form) -> tuple[str, ...]:
         """The fields to print. Raises UsageError for one that does not exist."""
@@ -104,7 +108,7 @@ def emit(listing: Listing, answer: Answer, form: Form) -> int:
     elif form.kind == "plain":
         _emit_plain(counted, fields, form, answer.now)
     else:
-        _emit_table(counted, fields, form, answer.now, listing.whole)
+        _emit_table(counted, fields, form, answer.now, listing)
     return counted.count
 
 
@@ -137,10 +141,11 @@ def _emit_plain(records: Iterable[Record], fields: Sequence[str], form: Form, no
         print("\t".join(shown(name, record.get(name), form, now) for name in fields))
 
 
-def _emit_table(records: Iterable[Record], fields: Sequence[str], form: Form, now: int, whole: frozenset[str]) -> None:
+def _emit_table(records: Iterable[Record], fields: Sequence[str], form: Form, now: int, listing: Listing) -> None:
     kept = list(records)
     rows = [[_cell(name, record.get(name), form, now) for name in fields] for record in kept]
-    columns = [Column(name, name in whole, _numeric(name, kept)) for name in fields]
+    heads = {} if form.columns else listing.heads
+    columns = [Column(heads.get(name, name), name in listing.whole, _numeric(name, kept)) for name in fields]
     if form.terminal:
         print_rich(columns, rows, headers=form.headers, color=use_color(form.color, sys.stdout))
     else:

@@ -19,11 +19,10 @@ JOB_FIELDS = (
 
 QUEUE_FIELDS = (
     "queue", "ready", "running", "scheduled", "dead", "succeeded", "cancelled", "paused", "oldest_ready_age",
+    "paused_reason", "paused_by", "paused_until", "max_running",
 )  # fmt: skip
 TOTALS = ("enqueued", "succeeded", "failed", "dead", "recovered", "duplicates")
-MORE_QUEUE_FIELDS = (
-    "paused_reason", "paused_by", "paused_until", "max_running", *(f"total_{name}" for name in TOTALS),
-)  # fmt: skip
+MORE_QUEUE_FIELDS = tuple(f"total_{name}" for name in TOTALS)
 
 
 def job_record(job: Job) -> Record:

@@ -1,65 +1,47 @@
-"""Finds jobs by id and shows each in full: what `jq show` and `jq dlq show` have in common."""
+"""Finds jobs by id or by a filter and shows each in full: what `jq show` and `jq dlq show` have in common."""
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-import click
-
-from jq_cli.cli.options import Function
+from jq_cli.cli.show_options import print_json
 from jq_cli.cli.targets import Targets
 from jq_cli.client import Client
-from jq_cli.errors import Conflict, NotFound, UsageError
+from jq_cli.errors import Conflict, NotFound
 from jq_cli.filter import JobFilter
 from jq_cli.job import STATES, Job, State
 from jq_cli.view.job_view import full_record, print_job
-from jq_cli.view.output import Form, json_text, prepare, pretty_json
+from jq_cli.view.output import Form, prepare
 from jq_cli.view.records import Record
-
-
-def show_options(function: Function) -> Function:
-    """Adds `--json`, `--jsonl` and `--time`."""
-    options = [
-        click.option("--json", "as_json", is_flag=True, help="An object for one job, an array for several."),
-        click.option("--jsonl", "as_jsonl", is_flag=True, help="One JSON object a line."),
-        click.option(
-            "--time", "time_style", type=click.Choice(["relative", "iso", "unix"]), help="How to show moments."
-        ),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
 
 
 def show_jobs(
     client: Client,
     queue: str | None,
     ids: list[str] | None,
+    form: Form,
     *,
-    as_json: bool,
-    as_jsonl: bool,
-    time_style: Any,
     only: State | None,
     jobs: JobFilter | None = None,
 ) -> None:
     """Show the jobs with these ids, of one queue or (None) of whatever queue; `only` those in that state. With a filter those of
     them that it means; with None for ids all of the queue that it means."""
-    if as_json and as_jsonl:
-        raise UsageError("--json and --jsonl exclude each other")
     prepare(sys.stdout)
     targets = Targets()
-    records = _records(client, _found(client, queue, ids, only, jobs), only, targets)
-    if as_json:
-        _print_json(records, alone=ids is not None and len(ids) == 1)
-    elif as_jsonl:
-        for record in records:
-            print(json_text(record))
+    now = client.backend.now()
+    records = _records(client, _found(client, queue, ids, only, jobs), only, targets, now)
+    if form.kind == "table":
+        for number, record in enumerate(records):
+            if number:
+                print()
+            print_job(record, form, now)
     else:
-        _print_all(records, Form(time=time_style), client)
+        print_json(records, form, alone=ids is not None and len(ids) == 1)
     targets.end()
 
 
-def _records(client: Client, found: Iterable[Job | NotFound], only: State | None, targets: Targets) -> Iterator[Record]:
+def _records(
+    client: Client, found: Iterable[Job | NotFound], only: State | None, targets: Targets, now: int
+) -> Iterator[Record]:
     for job in found:
         if isinstance(job, NotFound):
             targets.failed(job)
@@ -68,7 +50,7 @@ def _records(client: Client, found: Iterable[Job | NotFound], only: State | None
         else:
             targets.done += 1
             [output] = client.backend.outputs(job.queue, [job.id])
-            yield full_record(job, output)
+            yield full_record(job, output, now)
 
 
 def _found(
@@ -82,23 +64,3 @@ def _found(
     for job in client.found(queue, ids or ()):
         if not jobs or isinstance(job, NotFound) or jobs.matches(job, now):
             yield job
-
-
-def _print_json(records: Iterator[Record], *, alone: bool) -> None:
-    if alone:
-        for record in records:
-            print(pretty_json(record))
-        return
-    before = "[\n "
-    for record in records:
-        sys.stdout.write(before + json_text(record))
-        before = ",\n "
-    print("[]" if before == "[\n " else "\n]")
-
-
-def _print_all(records: Iterable[Record], form: Form, client: Client) -> None:
-    now = client.backend.now()
-    for number, record in enumerate(records):
-        if number:
-            print()
-        print_job(record, form, now)

@@ -12,7 +12,7 @@ class WorkerOptions(msgspec.Struct, frozen=True):
 
     until_empty     end when the queues hold nothing ready or running and no retry is pending
     wait_scheduled  with it: wait for jobs delayed by their producers too
-    max_running     limits to set on queues before the first claim
+    max_running     limits that the configuration names, brought to the store before the first claim (`limits`)
     """
 
     queues: tuple[str, ...] = ()

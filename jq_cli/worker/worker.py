@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from jq_cli.backends.base import Setting
 from jq_cli.consumer import HEARTBEAT, HEARTBEAT_VALID, Consumer
 from jq_cli.durations import format_duration
 from jq_cli.errors import BackendError
 from jq_cli.handlers.spec import HandlerSpec
+from jq_cli.limits import bring_limits
 from jq_cli.pool.pool import Pool
 from jq_cli.process.lifeline import Lifeline, boot_time
 from jq_cli.process.signals import Signals
@@ -101,8 +101,8 @@ class Worker:
         return 7 if self.options.until_empty and self.tally.dead else 0
 
     def _begin(self) -> None:
-        for queue, limit in self.options.max_running.items():
-            self.consumer.backend.control(queue, Setting(max_running=limit))
+        for news in bring_limits(self.consumer.backend, self.options.max_running):
+            self._say(news)
         self._served.look_up()
         self._register()
         for part in self._parts:

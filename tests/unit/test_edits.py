@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from jq_cli.edits import Editing, Edits, Unchanged
+from jq_cli.change import Change, Unchanged
+from jq_cli.edits import Edits
 from jq_cli.errors import Conflict, InvalidField
+from jq_cli.history import noted
 from jq_cli.job import FORMAT, STATES, Job, State
-from jq_cli.lifecycle import Keeping
+from jq_cli.lifecycle import KEEPING, Keeping
 
 NOW = 1_750_000_000_000
 ID = "01K4ZZZZZZZZZZZZZZZZZZZZZZ"
@@ -23,43 +25,48 @@ def job(state: State = "dead", **fields: Any) -> Job:
     return Job(id=ID, queue="q", state=state, **(defaults | fields))
 
 
-def editing(requeue: bool = False, keeping: Keeping | None = None, **edits: Any) -> Editing:
-    return Editing(Edits(**edits), by="ada@host", now=NOW, requeue=requeue, keeping=keeping or Keeping())
+def changed(old: Job, keeping: Keeping = KEEPING, **edits: Any) -> Change:
+    return Edits(**edits).change(old, "m", keeping)
 
 
 def edited(old: Job, **edits: Any) -> Job:
-    new = editing(**edits).change(old, "m").job
+    new = noted(changed(old, **edits), old, what="edited", by="ada@host", now=NOW).job
     assert new is not None
     return new
 
 
 def test_a_payload_is_replaced_and_the_former_one_remembered() -> None:
-    change = editing(payload=b'{"a":2}').change(job(), "m")
+    change = changed(job(), payload=b'{"a":2}')
     assert (change.payload, change.expect, change.fenced, change.mark) == (True, "v", False, "m")
     assert change.job is not None
     assert (change.job.payload, change.job.state, change.job.finished_at) == (b'{"a":2}', "dead", NOW - 5)
-    [deed] = change.job.history
+    [deed] = edited(job(), payload=b'{"a":2}').history
     assert (deed.what, deed.by, deed.at, deed.payload, deed.before) == ("edited", "ada@host", NOW, b'{"a":1}', {})
 
 
 def test_options_are_changed_without_touching_the_payload() -> None:
     old = job("ready", priority=3, headers={"a": "1", "b": "2"})
-    change = editing(fields={"priority": 5, "timeout": 2.0}, headers={"a": None, "c": "3"}).change(old, "m")
+    change = changed(old, fields={"priority": 5, "timeout": 2.0}, headers={"a": None, "c": "3"})
     assert change.payload is False
     assert change.job is not None
     assert (change.job.priority, change.job.timeout, change.job.headers) == (5, 2.0, {"b": "2", "c": "3"})
-    [deed] = change.job.history
+    [deed] = edited(old, fields={"priority": 5, "timeout": 2.0}, headers={"a": None, "c": "3"}).history
     assert deed.payload is None
     assert deed.before == {"priority": 3, "timeout": None, "headers": {"a": "1", "b": "2"}}
 
 
-def test_an_edit_and_a_requeue_are_one_change_and_two_deeds() -> None:
-    change = editing(payload=b"2", requeue=True).change(job(failures=4, reason="retries"), "m")
+def test_an_edit_and_a_requeue_are_one_change_and_one_deed() -> None:
+    change = changed(job(failures=4, reason="retries"), payload=b"2", requeue=True)
     assert (change.expect, change.payload, change.delay) == ("v", True, 0)
     assert change.job is not None
     assert (change.job.state, change.job.failures, change.job.payload) == ("ready", 0, b"2")
-    assert [deed.what for deed in change.job.history] == ["edited", "requeued"]
-    assert change.job.history[1].before["reason"] == "retries"
+    [deed] = edited(job(failures=4, reason="retries"), payload=b"2", requeue=True).history
+    assert (deed.what, deed.payload, deed.before["state"], deed.before["reason"]) == (
+        "edited",
+        b'{"a":1}',
+        "dead",
+        "retries",
+    )
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -73,7 +80,7 @@ def test_only_a_job_that_waits_or_is_dead_is_edited(state: State) -> None:
 
 def test_only_a_dead_job_is_requeued() -> None:
     with pytest.raises(Conflict, match="only a dead job can be requeued"):
-        editing(payload=b"2", requeue=True).change(job("ready"), "m")
+        changed(job("ready"), payload=b"2", requeue=True)
 
 
 def test_a_row_of_a_newer_version_is_not_edited() -> None:
@@ -82,8 +89,8 @@ def test_a_row_of_a_newer_version_is_not_edited() -> None:
 
 
 def test_a_dead_job_keeps_the_end_of_its_retention() -> None:
-    assert editing(payload=b"2", keeping=Keeping(dlq_retention=60.0)).change(job(), "m").keep == 60_000
-    assert editing(payload=b"2").change(job(), "m").keep is None
+    assert changed(job(), payload=b"2", keeping=Keeping(dlq_retention=60.0)).keep == 60_000
+    assert changed(job(), payload=b"2").keep is None
 
 
 def test_an_edit_that_changes_nothing_is_no_change() -> None:
@@ -114,7 +121,14 @@ def test_an_edit_that_changes_nothing_is_no_change() -> None:
 def test_values_have_the_bounds_of_a_producer(edits: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidField) as caught:
         edited(job(), **edits)
-    assert str(caught.value).startswith(field)
+    assert str(caught.value).startswith(f"job {ID}: {field}")
+
+
+def test_values_that_no_job_may_have_are_found_before_the_first_job_is_looked_at() -> None:
+    for edits in ({"payload": b"{"}, {"fields": {"priority": 1_001}}, {"headers": {"a": "\0"}}):
+        with pytest.raises(InvalidField):
+            Edits(**edits).check()
+    Edits(sets=((("to", "name"), b"1"),), unset=(("x",),)).check()
 
 
 def test_a_payload_that_nobody_touched_is_not_judged() -> None:
@@ -129,6 +143,6 @@ def test_a_damaged_record_stays_as_it_is_until_it_is_requeued() -> None:
 
 def test_the_idempotency_key_goes_on_standing_for_what_its_producer_sent() -> None:
     old = job(idempotency_key="k")
-    change = editing(payload=b"2").change(old, "m")
+    change = changed(old, payload=b"2")
     assert change.keys == ()
     assert replace(change.job, payload=old.payload, history=()) == old  # type: ignore[type-var]

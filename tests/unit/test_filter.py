@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from jq_cli.errors import InvalidField
-from jq_cli.filter import JobFilter, path_of
+from jq_cli.filter import JobFilter
 from jq_cli.job import Job
+from jq_cli.payload_path import parse_path
 
 NOW = 1_000_000_000
 HOUR = 3_600_000
@@ -85,8 +86,8 @@ def test_a_payload_clause_that_cannot_be_understood_is_refused(clause: str) -> N
 
 
 def test_a_path_has_keys_with_dots_after_a_backslash() -> None:
-    assert path_of(r"a\.b.c\\d.0", "payload") == ("a.b", "c\\d", "0")
-    assert path_of(".", "payload") == ()
+    assert parse_path(r"a\.b.c\\d.0", "payload") == ("a.b", "c\\d", "0")
+    assert parse_path(".", "payload") == ()
 
 
 # --- errors ---
