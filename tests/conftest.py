@@ -3,6 +3,7 @@ workers starts one server of its own."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -11,6 +12,9 @@ from hypothesis import settings
 from tests.postgres_server import PostgresServer
 from tests.s3_servers import CREDENTIALS, MotoServer, S3Server
 from tests.servers import FakeRedis, RedisServer
+
+if TYPE_CHECKING:
+    from tests.serving import Serving
 
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("untimed", deadline=None)
@@ -96,3 +100,12 @@ def s3_url(moto_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
 def folder_url(tmp_path: Path) -> str:
     """The URL of a folder that does not exist yet."""
     return f"file://{tmp_path / 'store'}"
+
+
+@pytest.fixture(scope="session")
+def memory_server() -> "Iterator[Serving]":
+    """A `jq serve` in front of memory stores, one for each namespace, shared by the tests of this process."""
+    from tests.serving import Serving  # most tests need no server, and it takes a while to import
+
+    with Serving("memory://") as server:
+        yield server

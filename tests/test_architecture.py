@@ -17,12 +17,12 @@ LAYERS: list[set[str]] = [
         "scheduler",
         "scheduler_loop",
         "schedules",
-        "server",
         "testing",
         "intake.drafting",
         "intake.tick_drafts",
     },
     set(),  # whatever is named nowhere else: what commands share
+    {"server"},
     {"commands"},
     {"cli.root"},
     {"__main__", "reference"},
@@ -53,10 +53,11 @@ IMPURE = {
     "sqlite3",
 }
 DRIVERS = {
+    "h11": "backends.http", "uvicorn": "server", "httptools": "server",
     "redis": "backends.redis", "hiredis": "backends.redis", "sqlite3": "backends.sqlite", "fcntl": ("backends.sqlite", "backends.objects", "pool"),
     "obstore": "backends.objects", "yaml": "config", "pytest": "testing", "hypothesis": "testing", "fakeredis": "nobody", "pickle": "nobody",
-    "marshal": "nobody", "shelve": "nobody", "typer": "nobody", "asyncio": ("handlers", "pool"),
-    "psycopg": ("backends.postgres", "hooks.history"), "http": "post", "ssl": ("post", "backends.redis"),
+    "marshal": "nobody", "shelve": "nobody", "typer": "nobody", "asyncio": ("handlers", "pool", "server"),
+    "psycopg": ("backends.postgres", "hooks.history"), "http": ("post", "server"), "ssl": ("post", "backends.redis", "backends.http", "server"),
     "rich": "view", "sqlalchemy": "nobody", "click": ("cli", "commands", "reference"),
 }  # fmt: skip
 """Libraries, and the beginnings of the names of the modules that may import them."""

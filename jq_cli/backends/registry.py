@@ -20,6 +20,9 @@ BUILT_IN = {
     "postgres": "jq_cli.backends.postgres.backend:open_postgres",
     "postgresql": "jq_cli.backends.postgres.backend:open_postgres",
     **dict.fromkeys(("file", "s3", "gs", "az"), "jq_cli.backends.objects.backend:open_objects"),
+    "http": "jq_cli.backends.http.backend:open_http",
+    "https": "jq_cli.backends.http.backend:open_http",
+    "unix+http": "jq_cli.backends.http.backend:open_http",
 }
 """URL scheme to the function that opens it: `open_x(url, *, namespace, clock, **options) -> Backend`."""
 
@@ -35,6 +38,7 @@ DEFAULT_URLS = {
     "sqlite": "sqlite://",
     "redis": "redis://localhost:6379/0",
     "postgres": "postgres://",
+    "http": "http://127.0.0.1:8787",
 }
 """What a bare name stands for. `sqlite://` without a path is the embedded default under `$XDG_DATA_HOME/jq`."""
 

@@ -57,6 +57,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Run it": {
         "check": ("jq_cli.commands.check", "Check that queues are within limits."),
+        "serve": ("jq_cli.commands.serve", "Serve the store over HTTP."),
+        "token": ("jq_cli.commands.token", "Make tokens for jq serve."),
         "config": ("jq_cli.commands.config", "Show or check the configuration."),
         "db": ("jq_cli.commands.db", "Make, show and upgrade the tables of a store."),
         "backends": ("jq_cli.commands.backends", "List the kinds of stores and the one in use."),

@@ -15,7 +15,7 @@ from tests.servers import RedisServer
 
 COMMANDS = [
     "enqueue", "work", "ls-queues", "len", "ls", "show", "workers", "promote", "requeue", "dlq", "pause", "resume", "cron", "config",
-    "backends",
+    "backends", "serve", "token",
 ]  # fmt: skip
 
 

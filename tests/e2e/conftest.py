@@ -1,13 +1,24 @@
 """Every end-to-end test runs on each store that works across processes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.program import Program
+from tests.serve_program import ServeProgram
 
 
-@pytest.fixture(params=["sqlite", "redis", "postgres"])
+@pytest.fixture
+def http_url(tmp_path: Path) -> Iterator[str]:
+    """The URL of a server of its own that keeps its jobs in memory."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with ServeProgram(folder, "memory", "--namespaces", "2", "--access-log", "none") as server:
+        yield server.url
+
+
+@pytest.fixture(params=["sqlite", "redis", "postgres", "http"])
 def jq(request: pytest.FixtureRequest, tmp_path: Path, namespace: str) -> Program:
     """The program on a fresh store."""
     return Program(request.getfixturevalue(f"{request.param}_url"), namespace, tmp_path)

@@ -1,0 +1,1 @@
+"""The HTTP backend: a store behind `jq serve`."""

@@ -1,0 +1,1 @@
+"""`jq serve`: the HTTP server in front of a store. `app` puts it together, `run` listens."""

@@ -1,0 +1,75 @@
+"""Raw requests to a server, as other programs than ours make them."""
+
+import http.client
+import json
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+
+class Answer:
+    """Status, headers and body; `problem` is the decoded problem of a failed request."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        assert self.headers["content-type"] == "application/problem+json"
+        problem: dict[str, Any] = self.json
+        assert problem["status"] == self.status
+        return problem
+
+    def __repr__(self) -> str:
+        return f"{self.status} {self.body[:500]!r}"
+
+
+def ask(
+    url: str,
+    method: str,
+    path: str,
+    body: object = None,
+    *,
+    token: str | None = None,
+    kind: str = "application/json",
+    **headers: str,
+) -> Answer:
+    """The answer to one request; a body that is not bytes is sent as JSON. Headers are given with `_` for `-`."""
+    data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    if token is not None:
+        sent["Authorization"] = f"Bearer {token}"
+    if data is not None:
+        sent.setdefault("Content-Type", kind)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    try:
+        connection.request(method, path, data, sent)
+        return Answer(connection.getresponse())
+    finally:
+        connection.close()
+
+
+def call(url: str, name: str, argument: object, **options: Any) -> Answer:
+    """The answer to one call of the seam."""
+    body = msgspec.msgpack.encode(argument)
+    return ask(url, "POST", f"/v1/store/{name}", body, kind="application/msgpack", **options)
+
+
+def say(url: str, text: bytes) -> bytes:
+    """What the server says to these bytes until it closes the connection."""
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    with socket.create_connection((parts.hostname, parts.port or 80), timeout=20) as connection:
+        connection.sendall(text)
+        answer = b""
+        while data := connection.recv(65536):
+            answer += data
+        return answer
