@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from jq_cli import lifecycle
-from jq_cli.change import Unchanged
+from jq_cli.change import Change, Unchanged
 from jq_cli.cli.bulk_options import run_action
 from jq_cli.cli.bulk_run import Action
 from jq_cli.cli.confirm import agreed, confirm_in_production, somebody
@@ -25,8 +25,11 @@ def edit_with_values(
     session: Session, edits: Edits, states: tuple[State, ...], names: Sequence[str], **scope: Any
 ) -> None:
     """Make the edits in the jobs that are meant: named ones, or all in these states that the filter means."""
-    keeping = session.settings.keeping
-    make = lambda job, mark: edits.change(job, mark, keeping(job.queue))  # noqa: E731
+
+    def make(job: Job, mark: str) -> Change:
+        _demand_state(job, states)
+        return edits.change(job, mark, session.settings.keeping(job.queue))
+
     run_action(session, Action(verb="edit", done="edited", states=states, make=make), names, **scope)
 
 
@@ -68,10 +71,14 @@ def _located(client: Client, queue: str | None, id: str, states: tuple[State, ..
     if job is None:
         where = f" on {queue}" if queue is not None else ""
         raise NotFound(f"no such job: {id}{where} (store: {client.backend.url})")
-    lifecycle.edit(job, job, "")
-    if job.state not in states:
-        raise Conflict(f"job {id} is {job.state}, not {' or '.join(states)}")
+    _demand_state(job, states)
     return job
+
+
+def _demand_state(job: Job, states: tuple[State, ...]) -> None:
+    lifecycle.edit(job, job, "")  # says why a job of another state than these cannot be edited at all
+    if job.state not in states:
+        raise Conflict(f"job {job.id} is {job.state}, not {' or '.join(states)}")
 
 
 class _Hand:
