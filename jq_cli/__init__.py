@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jq_cli.backend_queue import BackendQueue, Context, RedisQueue, queue_with_backend
     from jq_cli.backends.base import Backend, Controls, QueueCounts
-    from jq_cli.backends.registry import open_backend
     from jq_cli.config.settings import Settings
-    from jq_cli.constructors import MemoryBackend, RedisBackend, SQLiteBackend
+    from jq_cli.constructors import MemoryBackend, PostgresBackend, RedisBackend, SQLiteBackend, open_backend
     from jq_cli.errors import (
         BackendError,
         BackendFull,
@@ -42,9 +41,9 @@ _LAZY = {
     "BackendQueue": "backend_queue", "Context": "backend_queue", "RedisQueue": "backend_queue",
     "queue_with_backend": "backend_queue",
     "Backend": "backends.base", "Controls": "backends.base", "QueueCounts": "backends.base",
-    "open_backend": "backends.registry",
     "Settings": "config.settings",
-    "MemoryBackend": "constructors", "RedisBackend": "constructors", "SQLiteBackend": "constructors",
+    "MemoryBackend": "constructors", "PostgresBackend": "constructors", "RedisBackend": "constructors",
+    "SQLiteBackend": "constructors", "open_backend": "constructors",
     "BackendError": "errors", "BackendFull": "errors", "BackendUnreachable": "errors", "ConfigError": "errors",
     "Conflict": "errors", "IdempotencyMismatch": "errors", "InvalidField": "errors", "JqError": "errors",
     "LeaseLost": "errors", "NotAuthorised": "errors", "NotFound": "errors", "PartlyDone": "errors", "TimedOut": "errors",
@@ -58,7 +57,7 @@ _LAZY = {
 __all__ = [
     "Backend", "BackendError", "BackendFull", "BackendQueue", "BackendUnreachable", "Backoff", "ConfigError", "Conflict",
     "Context", "Controls", "Finished", "IdempotencyMismatch", "InvalidField", "Job", "JobOptions", "JqError", "LeaseLost",
-    "MemoryBackend", "NotAuthorised", "NotFound", "PartlyDone", "Permanent", "Queue", "QueueCounts", "Receipt",
+    "MemoryBackend", "NotAuthorised", "NotFound", "PartlyDone", "Permanent", "PostgresBackend", "Queue", "QueueCounts", "Receipt",
     "RedisBackend", "RedisQueue", "SQLiteBackend", "Settings", "Snooze", "Store", "TimedOut", "UnknownBackend",
     "UsageError", "__version__", "connect", "open_backend", "queue_with_backend",
 ]  # fmt: skip

@@ -4,8 +4,9 @@ process opens again when it first uses it, except for memory."""
 import os
 from typing import Any
 
+from jq_cli.backends import registry
 from jq_cli.backends.base import Backend
-from jq_cli.backends.registry import open_backend, scheme_of
+from jq_cli.config.settings import Settings
 from jq_cli.errors import UsageError
 from jq_cli.shared_backend import SharedBackend
 from jq_cli.store_url import redis_url
@@ -13,17 +14,22 @@ from jq_cli.store_url import redis_url
 
 def MemoryBackend() -> Backend:
     """A fresh, empty store in this process, gone with it."""
-    return open_store("memory")
+    return open_backend("memory")
 
 
 def SQLiteBackend(path: str = "", *, namespace: str = "jq", **options: Any) -> Backend:
     """A database file, made if there is none; without a path the one that the command line uses by default."""
-    return open_store(f"sqlite://{path}", namespace=namespace, **options)
+    return open_backend(f"sqlite://{path}", namespace=namespace, **options)
 
 
 def RedisBackend(addr: str | None = None, *, namespace: str = "jq", **options: Any) -> Backend:
     """A Redis server: `host:port`, a URL or the path of a Unix socket; None: REDIS_ADDR, else `localhost:6379`."""
-    return open_store(redis_address(addr), namespace=namespace, **options)
+    return open_backend(redis_address(addr), namespace=namespace, **options)
+
+
+def PostgresBackend(dsn: str, *, namespace: str = "jq", **options: Any) -> Backend:
+    """A Postgres database: `postgresql://user@host/database`. Needs `pip install 'jq-cli[postgres]'`."""
+    return open_backend(dsn, namespace=namespace, **options)
 
 
 def redis_address(addr: str | None) -> str:
@@ -37,8 +43,15 @@ def redis_address(addr: str | None) -> str:
     return url
 
 
-def open_store(spec: str, *, namespace: str = "jq", **options: Any) -> Backend:
-    """A store by its URL or name alone, with no configuration read."""
+def open_backend(spec: str, *, namespace: str = "jq", **options: Any) -> Backend:
+    """A backend by its URL or name alone; no configuration is read. Raises UnknownBackend, and UsageError for options that
+    it does not have."""
     return SharedBackend(
-        lambda: open_backend(spec, namespace=namespace, **options), reopens=scheme_of(spec) != "memory"
+        lambda: registry.open_backend(spec, namespace=namespace, **options),
+        reopens=registry.scheme_of(spec) != "memory",
     )
+
+
+def shared(settings: Settings) -> SharedBackend:
+    """The store that settings name, for all threads of this process and for what is forked from it."""
+    return SharedBackend(settings.open, reopens=registry.scheme_of(settings.store.url) != "memory")

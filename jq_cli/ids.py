@@ -2,6 +2,7 @@
 
 import os
 import time
+from _thread import allocate_lock
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [a + b for a in ALPHABET for b in ALPHABET]
@@ -10,24 +11,32 @@ _LOW = (1 << 20) - 1
 
 class UlidMaker:
     """Makes ids: 48 bits of milliseconds and 80 random bits. Within one millisecond, or when the clock goes back, the
-    random part counts up, so that ids leave in the order in which they were made. Not for use by several threads."""
+    random part counts up, so that ids leave in the order in which they were made. Threads may share a maker."""
 
     def __init__(self) -> None:
         self._ms = 0
         self._head = ""
         self._high = self._low = 0
+        self._lock = allocate_lock()
 
     def __call__(self) -> str:
         """The next id."""
-        ms = time.time_ns() // 1_000_000
-        if ms > self._ms:
-            self._begin(ms, int.from_bytes(os.urandom(10)) >> 1)
-        elif self._low < _LOW:
-            self._low += 1
-        else:
-            self._begin(self._ms, (self._high + 1) << 20)
-        # Within a millisecond only the last four characters change, so that ids cost little in long runs.
-        return self._head + _PAIRS[self._low >> 10] + _PAIRS[self._low & 1023]
+        with self._lock:
+            ms = time.time_ns() // 1_000_000
+            if ms > self._ms:
+                self._begin(ms, int.from_bytes(os.urandom(10)) >> 1)
+            elif self._low < _LOW:
+                self._low += 1
+            else:
+                self._begin(self._ms, (self._high + 1) << 20)
+            # Within a millisecond only the last four characters change, so that ids cost little in long runs.
+            return self._head + _PAIRS[self._low >> 10] + _PAIRS[self._low & 1023]
+
+    def forked(self) -> None:
+        """What a forked process does first: going on from its parent's count it would make the parent's ids again, and another
+        thread of the parent may have held the lock."""
+        self._ms = 0
+        self._lock = allocate_lock()
 
     def _begin(self, ms: int, random: int) -> None:
         self._ms, self._high, self._low = ms, random >> 20, random & _LOW
@@ -41,12 +50,7 @@ def _text(value: int, pairs: int) -> str:
 new_id = UlidMaker()
 
 
-def _after_fork() -> None:
-    # A child that continued its parent's count would make the same ids as the parent.
-    new_id._ms = 0
-
-
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(after_in_child=new_id.forked)
 
 
 def is_ulid(text: str) -> bool:

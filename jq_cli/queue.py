@@ -1,6 +1,8 @@
 """Stores and queues as Python programs see them: put jobs in, look at them, repair them, wait for them. Does what the command
 line does, through the same client."""
 
+import os
+import socket
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
@@ -10,14 +12,15 @@ import msgspec
 
 from jq_cli import lifecycle
 from jq_cli.backends.base import Backend, Controls, Inserted, QueueCounts, Setting
-from jq_cli.backends.registry import scheme_of
-from jq_cli.bulk import Bulk, Result
+from jq_cli.bulk import Bulk, Result, known_by
 from jq_cli.change import Change
 from jq_cli.client import Client
 from jq_cli.config.load import Flags, load
 from jq_cli.config.settings import Settings
+from jq_cli.constructors import shared
 from jq_cli.draft import Draft, check_name
 from jq_cli.errors import IdempotencyMismatch, InvalidField, JqError, PartlyDone
+from jq_cli.history import noted
 from jq_cli.job import Job, State
 from jq_cli.job_options import ONE_JOB, Duration, JobOptions, make, seconds_of
 from jq_cli.shared_backend import SharedBackend
@@ -30,41 +33,46 @@ BATCH_BYTES = 4 * 2**20
 Make = Callable[[Job, str], Change]
 
 
-def connect(store: str | Settings | None = None, *, namespace: str | None = None, config: str | None = None) -> "Store":
+def connect(
+    store: str | Settings | None = None,
+    *,
+    namespace: str | None = None,
+    config: str | None = None,
+    profile: str | None = None,
+    by: str = "",
+) -> "Store":
     """Open a store.
 
     store      a URL (`redis://host/0`), the name of a store in the configuration, `memory`, `sqlite` or `redis`, or complete
                Settings. None: what the environment and the configuration name, as on the command line
     namespace  the prefix that isolates environments in it
     config     the configuration file, instead of those that the command line looks for
+    profile    a profile of the configuration
+    by         who changes jobs through this store, for their history; the user and host of this process unless given
 
     Raises ConfigError, UnknownBackend, and from stores that connect at once BackendUnreachable and NotAuthorised.
     """
     if isinstance(store, Settings):
         settings = store if namespace is None else msgspec.structs.replace(store, namespace=namespace)
     else:
-        settings = load(Flags(config=config, backend=store, namespace=namespace))
+        settings = load(Flags(config=config, backend=store, namespace=namespace, profile=profile))
         for text in settings.warnings:
             warnings.warn(text, stacklevel=2)
-    return Store(shared(settings), settings)
-
-
-def shared(settings: Settings) -> SharedBackend:
-    """The store that settings name, for all threads of this process and for what is forked from it."""
-    return SharedBackend(settings.open, reopens=scheme_of(settings.store.url) != "memory")
+    return Store(shared(settings), settings, by=by)
 
 
 class Store:
     """An open store. Threads may share it; they take turns. A process that is forked opens its own connection when it first
     uses it, except for the memory store, which is refused there. Use it as a context manager or call `close`."""
 
-    def __init__(self, backend: Backend, settings: Settings | None = None) -> None:
+    def __init__(self, backend: Backend, settings: Settings | None = None, *, by: str = "") -> None:
         if not isinstance(backend, SharedBackend):
             opened = backend
             backend = SharedBackend(lambda: opened, reopens=False)
         self.backend: SharedBackend = backend
         self.settings = settings or Settings()
         self.client = Client(backend, self.settings)
+        self.by = by or f"{os.environ.get('USER') or os.geteuid()}@{socket.gethostname()}"
 
     @property
     def url(self) -> str:
@@ -209,45 +217,45 @@ class Queue:
 
     def promote(self, *ids: str | Receipt) -> int:
         """Make scheduled jobs ready now; how many. Raises NotFound or Conflict for one job, PartlyDone for several."""
-        return self._change(lifecycle.promote, ids)
+        return self._change("promoted", lifecycle.promote, ids)
 
     def promote_all(self) -> int:
         """Make all scheduled jobs ready now; how many."""
-        return self._change_all(lifecycle.promote, "scheduled")
+        return self._change_all("promoted", lifecycle.promote, "scheduled")
 
     def requeue(self, *ids: str | Receipt) -> int:
         """Make dead jobs ready again, with their failures forgotten; how many. Raises as `promote`."""
-        return self._change(lifecycle.requeue, ids)
+        return self._change("requeued", lifecycle.requeue, ids)
 
     def requeue_all(self) -> int:
         """Make all dead jobs ready again; how many. Those that die meanwhile are left alone."""
-        return self._change_all(lifecycle.requeue, "dead")
+        return self._change_all("requeued", lifecycle.requeue, "dead")
 
     def cancel(self, *ids: str | Receipt) -> int:
         """Cancel waiting jobs at once and have running ones stopped by their workers, within a heartbeat; how many. `wait`
         tells when a running one has ended. Raises as `promote`."""
         keeping = self.store.settings.keeping(self.name)
-        return self._change(lambda job, mark: lifecycle.cancel(job, mark, keeping), ids)
+        return self._change("cancelled", lambda job, mark: lifecycle.cancel(job, mark, keeping), ids)
 
     def remove(self, *ids: str | Receipt) -> int:
         """Remove jobs that are not running, for good; how many. Raises as `promote`."""
-        return self._change(lifecycle.remove, ids)
+        return self._change("removed", lifecycle.remove, ids)
 
-    def _change(self, make: Make, ids: Sequence[str | Receipt]) -> int:
+    def _change(self, what: str, make: Make, ids: Sequence[str | Receipt]) -> int:
         tally = _Tally()
-        Bulk(self._client, make, tally.take).named(self.name, dict.fromkeys(map(str, ids)))
+        if ids:
+            make = self._noted(what, make, self._client.backend.now())
+            Bulk(self._client, make, tally.take).named(self.name, dict.fromkeys(map(str, ids)))
         return tally.end()
 
-    def _change_all(self, make: Make, state: State) -> int:
+    def _change_all(self, what: str, make: Make, state: State) -> int:
         tally, counts = _Tally(), self.counts()
-        bulk = Bulk(self._client, make, tally.take)
-        bulk.every(
-            self.name,
-            state,
-            counts.states.get(state, 0),
-            lambda job: job.finished_at is None or job.finished_at <= counts.now,
-        )
+        bulk = Bulk(self._client, self._noted(what, make, counts.now), tally.take)
+        bulk.every(self.name, state, counts.states.get(state, 0), known_by(counts.now))
         return tally.end()
+
+    def _noted(self, what: str, make: Make, now: int) -> Make:
+        return lambda job, mark: noted(make(job, mark), job, what=what, by=self.store.by, now=now)
 
     def pause(self, reason: str = "", *, by: str = "", duration: Duration | None = None) -> Controls:
         """Hand out no more jobs of this queue once this has returned, until `resume` or for a duration."""
@@ -256,7 +264,8 @@ class Queue:
         pause_for = None if duration is None else round(seconds_of("duration", duration) * 1_000)
         if pause_for is not None and pause_for <= 0:
             raise InvalidField("duration", "expected more than 0")
-        return self._client.backend.control(self.name, Setting(paused=True, reason=reason, by=by, pause_for=pause_for))
+        setting = Setting(paused=True, reason=reason, by=by or self.store.by, pause_for=pause_for)
+        return self._client.backend.control(self.name, setting)
 
     def resume(self) -> Controls:
         """Hand out jobs again."""

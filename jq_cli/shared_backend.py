@@ -1,12 +1,12 @@
 """A store that the threads of a program share and its forked children may use: one call at a time, opened again after a fork."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import RLock
 from typing import Any
 from weakref import WeakSet
 
-from jq_cli.backends.base import Backend
+from jq_cli.backends.base import Backend, Watch
 from jq_cli.errors import UsageError
 
 
@@ -46,7 +46,6 @@ class SharedBackend(Backend):
     read = _guarded("read")
     swap = _guarded("swap")
     now = _guarded("now")
-    watch = _guarded("watch")
 
     def __init__(self, opener: Callable[[], Backend], *, reopens: bool = True) -> None:
         self.lock = RLock()
@@ -56,6 +55,12 @@ class SharedBackend(Backend):
         self._closed = False
         self.url = self._inner.url
         _shared.add(self)
+
+    def watch(self, topics: Sequence[str]) -> Watch | None:
+        """See Backend.watch."""
+        with self.lock:
+            watch = self.inner().watch(topics)
+        return None if watch is None else _SharedWatch(watch, self)
 
     def inner(self) -> Backend:
         """The store itself, open in this process. Hold `lock` while using it."""
@@ -80,6 +85,20 @@ class SharedBackend(Backend):
         if self._inner is not None:
             _inherited.append(self._inner)
             self._inner = None
+
+
+class _SharedWatch:
+    """A watch of one thread. Some stores ring their watches during calls, so that one may not go away in the middle of one."""
+
+    def __init__(self, watch: Watch, backend: SharedBackend) -> None:
+        self._backend = backend
+        self._watch = watch
+        self.fileno = watch.fileno
+        self.drain = watch.drain
+
+    def close(self) -> None:
+        with self._backend.lock:
+            self._watch.close()
 
 
 _shared: WeakSet[SharedBackend] = WeakSet()

@@ -24,7 +24,7 @@ def nothing_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+@pytest.fixture(params=["memory", "sqlite", "redis", "postgres"])
 def store(request: pytest.FixtureRequest, namespace: str) -> Iterator[Store]:
     url = "memory" if request.param == "memory" else request.getfixturevalue(f"{request.param}_url")
     with connect(url, namespace=namespace) as store:

@@ -14,7 +14,7 @@ from jq_cli.backend_queue import BackendQueue, RedisQueue, queue_with_backend
 from jq_cli.backends.base import Backend, Claim, Claimed, Turned
 from jq_cli.backends.memory.backend import MemoryBackend as Memory
 from jq_cli.config.settings import Settings
-from jq_cli.constructors import MemoryBackend, RedisBackend, SQLiteBackend
+from jq_cli.constructors import MemoryBackend, PostgresBackend, RedisBackend, SQLiteBackend
 from jq_cli.consumer import Consumer
 from jq_cli.errors import BackendUnreachable, InvalidField, LeaseLost, NotAuthorised, UsageError
 from tests.servers import RedisServer
@@ -98,6 +98,9 @@ OPENERS: dict[str, Callable[[pytest.FixtureRequest, str], BackendQueue]] = {
     ),
     "SQLiteBackend": lambda request, ns: queue_with_backend(
         SQLiteBackend(str(request.getfixturevalue("tmp_path") / "jq.db"), namespace=ns)
+    ),
+    "PostgresBackend": lambda request, ns: queue_with_backend(
+        PostgresBackend(request.getfixturevalue("postgres_url"), namespace=ns)
     ),
     "MemoryBackend": lambda request, ns: queue_with_backend(MemoryBackend()),
 }

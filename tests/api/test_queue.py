@@ -138,6 +138,9 @@ def test_dead_jobs_are_listed_and_requeued(queue: Queue) -> None:
     assert [job.id for job in queue.dlq()] == ids
     assert [job.last_error for job in queue.dlq(reverse=True)] == ["it broke"] * 3
     assert queue.requeue(ids[1]) == 1
+    job = queue.get(ids[1])
+    assert job is not None
+    assert [(deed.what, deed.by) for deed in job.history] == [("requeued", queue.store.by)]
     assert queue.requeue_all() == 2
     assert (len(queue), queue.length("dead")) == (3, 0)
 

@@ -77,7 +77,7 @@ print([job.data for job in queue.jobs()], flush=True)
 """
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+@pytest.mark.parametrize("kind", ["sqlite", "redis", "postgres"])
 def test_a_forked_process_opens_its_own_connection(
     kind: str, request: pytest.FixtureRequest, namespace: str, tmp_path: Path
 ) -> None:

@@ -1,10 +1,13 @@
 """Ids strictly increase within a process, whatever its clock does, and differ between processes."""
 
 import os
+import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from jq_cli import ids
 from jq_cli.ids import ALPHABET, UlidMaker, is_ulid, new_id
 
 
@@ -56,3 +59,26 @@ def test_a_forked_child_makes_ids_of_its_own() -> None:
 @pytest.mark.parametrize("text", ["", "0" * 25, "0" * 27, "8" + "0" * 25, "I" * 26, "0" * 25 + "u", "0" * 25 + "é"])
 def test_what_is_no_ulid_is_told(text: str) -> None:
     assert not is_ulid(text)
+
+
+def test_threads_that_share_a_maker_get_ids_of_their_own_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    def urandom(count: int) -> bytes:
+        time.sleep(0)  # let another thread in, in the middle of making an id
+        return os.urandom(count)
+
+    monkeypatch.setattr(ids, "os", SimpleNamespace(urandom=urandom))
+    maker = UlidMaker()
+    made: list[list[str]] = [[] for _ in range(8)]
+
+    def make(mine: list[str]) -> None:
+        for _ in range(300):
+            mine.append(maker())
+            time.sleep(0.0005)  # into another millisecond, where the random part begins anew
+
+    threads = [threading.Thread(target=make, args=(mine,)) for mine in made]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len({id for mine in made for id in mine}) == 2_400
+    assert all(mine == sorted(mine) for mine in made)
