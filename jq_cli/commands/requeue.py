@@ -85,7 +85,8 @@ def _recover_worker(client: Client, worker: str, targets: Targets, *, yes: bool)
         return 0
     if worker in known and not known[worker].dead(client.backend.now()):
         confirm(
-            f"recover the {held:,} jobs of worker {worker}, which still sends heartbeats: they may run twice", yes=yes
+            f"recover what worker {worker} holds ({held:,}), though it still sends heartbeats: jobs may run twice",
+            yes=yes,
         )
     targets.done += 1
     return Consumer(client.backend, keeping=client.settings.keeping).recover(worker)
