@@ -28,7 +28,7 @@ def test_there_is_a_script_for_each_shell_and_name() -> None:
 def test_commands_are_offered_with_their_help(jq: Program) -> None:
     assert "enqueue\tPut one job on a queue, or many from NDJSON." in jq.ok("__complete", "").lines
     assert offered(jq, "l") == ["ls-queues", "len", "ls"]
-    assert offered(jq, "dlq", "")[:4] == ["ls", "show", "requeue", "purge"]
+    assert offered(jq, "dlq", "")[:5] == ["ls", "show", "edit", "requeue", "purge"]
     assert "--state" in offered(jq, "len", "--")
 
 

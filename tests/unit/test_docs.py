@@ -43,7 +43,7 @@ def arguments(line: str) -> list[str]:
     for word in lexer:
         if set(word) <= set("|&;<>()"):
             break
-        words.append(word)
+        words.append("1" if "$" in word else word)  # what the shell would put there
     return words
 
 
