@@ -4,22 +4,20 @@ from jq_cli.backends.objects.store import Store
 from jq_cli.errors import BackendError
 from jq_cli.ids import nonce
 
-FIRST, SECOND = b"first\n", b"second\n"
-
 
 def check_store(store: Store) -> None:
     """Try it out with an object of its own. Raises BackendError when the store cannot be used."""
-    name = f"check/{nonce()}"
+    name, first = f"check/{nonce()}", f"{nonce()}\n".encode()
     try:
-        if not store.create(name, FIRST):
-            raise BackendError(f"{store.url}: refuses to create an object that is not there")
-        again = store.create(name, SECOND)
-        if again or store.get(name) != FIRST:
+        store.create(name, first)
+        again = store.create(name, b"again\n")
+        found = store.get(name)
+        if again or found not in (first, None):
             raise BackendError(
                 f"{store.url}: ignores conditional writes (If-None-Match), so two clients could both own a job; "
                 "use a store that honours them"
             )
-        if [each.name for each in store.listing("check") if each.name == name] != [name]:
-            raise BackendError(f"{store.url}: does not list an object that was just created")
+        if found is None or name not in [each.name for each in store.listing("check")]:
+            raise BackendError(f"{store.url}: does not show an object that was just created")
     finally:
         store.delete([name])

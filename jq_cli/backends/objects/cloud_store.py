@@ -35,8 +35,15 @@ PAUSE, LONGEST_PAUSE = 0.05, 1.0
 _ABSENT = (NotFoundError, FileNotFoundError)
 """There is no such object, or no such bucket."""
 
-_HOPELESS = ("status code: 400", "status code: 405", "status code: 411", "status code: 501")
+_HOPELESS = ("status code: 400", "status code: 404", "status code: 405", "status code: 411", "status code: 501")
 """What no repetition changes."""
+
+_REFUSED = ("status code: 401", "status code: 403")
+"""How obstore tells of a listing that is not allowed."""
+
+
+class _Conflict(Exception):
+    """Another request was under way for the same object."""
 
 
 class CloudStore:
@@ -54,7 +61,8 @@ class CloudStore:
         def put() -> bool:
             try:
                 obstore.put(self._store, self._prefix + name, data, mode="create", use_multipart=False)
-            except (AlreadyExistsError, PreconditionError):
+            except (AlreadyExistsError, PreconditionError) as error:
+                self._demand_object(name, error)
                 return False
             return True
 
@@ -132,6 +140,13 @@ class CloudStore:
             self._threads.shutdown()
             self._threads = None
 
+    def _demand_object(self, name: str, error: BaseError) -> None:
+        """A conflict (409) is told as if the object were there; it may not be, and then the request is sent again."""
+        try:
+            obstore.head(self._store, self._prefix + name)
+        except _ABSENT:
+            raise _Conflict from error
+
     def _asked(self, request: Callable[[], R]) -> R:
         """The answer to a request, sent again while the store is busy (503), in conflict (409) or silent. What it does may
         have been done by an earlier sending."""
@@ -140,10 +155,15 @@ class CloudStore:
             try:
                 return request()
             except GenericError as error:
+                if any(word in str(error) for word in _REFUSED):
+                    raise NotAuthorised(self._problem(error)) from error
                 if any(word in str(error) for word in _HOPELESS):
                     raise BackendError(self._problem(error)) from error
                 if time.monotonic() + pause >= deadline:
                     raise BackendUnreachable(self._problem(error)) from error
+            except (_Conflict, AlreadyExistsError, PreconditionError) as error:
+                if time.monotonic() + pause >= deadline:
+                    raise BackendUnreachable(f"{self.url}: another request is in the way of each of ours") from error
             except (PermissionDeniedError, UnauthenticatedError) as error:
                 raise NotAuthorised(self._problem(error)) from error
             except NotSupportedError as error:
