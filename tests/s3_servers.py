@@ -9,7 +9,6 @@ import sys
 import time
 import urllib.request
 from collections.abc import Sequence
-from pathlib import Path
 
 DEADLINE = 60.0
 _PR_SET_PDEATHSIG = 1
@@ -82,22 +81,6 @@ class MotoServer(S3Server):
 
     def command(self) -> Sequence[str]:
         return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
-
-
-class WeedServer(S3Server):
-    """SeaweedFS: a real storage server, with its files in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        super().__init__()
-
-    def command(self) -> Sequence[str]:
-        weed = str(Path(sys.executable).with_name("weed"))
-        ports = {name: _free_port() for name in ("master.port", "volume.port", "filer.port")}
-        grpc = {f"{name}.grpc": _free_port() for name in ports}
-        more = {"s3.port": self.port, "s3.port.grpc": _free_port(), "dir": self._folder, "ip": "127.0.0.1"}
-        options = [f"-{name}={value}" for name, value in {**ports, **grpc, **more}.items()]
-        return [weed, "server", "-s3", "-ip.bind=127.0.0.1", "-master.telemetry=false", *options]
 
 
 def _free_port() -> int:
