@@ -2,6 +2,7 @@
 process opens again when it first uses it, except for memory."""
 
 import os
+import warnings
 from typing import Any
 
 from jq_cli.backends import registry
@@ -54,4 +55,13 @@ def open_backend(spec: str, *, namespace: str = "jq", **options: Any) -> Backend
 
 def shared(settings: Settings) -> SharedBackend:
     """The store that settings name, for all threads of this process and for what is forked from it."""
-    return SharedBackend(settings.open, reopens=registry.scheme_of(settings.store.url) != "memory")
+    return SharedBackend(lambda: _opened(settings), reopens=registry.scheme_of(settings.store.url) != "memory")
+
+
+def _opened(settings: Settings) -> Backend:
+    backend = settings.open()
+    if not settings.hooks:
+        return backend
+    from jq_cli.config.hook_specs import observed
+
+    return observed(backend, settings, lambda text: warnings.warn(text, stacklevel=2))

@@ -36,7 +36,8 @@ class WebhookHandler:
         if self._keys:
             headers |= signed(self._keys, task.id, int(time.time()), task.payload)
         try:
-            answer = self._send(self._target, task.payload, headers, timeout=self._timeout)
+            timeout = min(self._timeout, task.timeout or self._timeout)
+            answer = self._send(self._target, task.payload, headers, timeout=timeout)
         except (Unanswered, Forbidden) as error:
             return Done(task.id, "failed", error=str(error))
         return _judged(task, answer)

@@ -10,7 +10,7 @@ from select import select
 from jq_cli.hooks.event import EVENTS, Event
 from jq_cli.hooks.spec import HookSpec
 from jq_cli.hooks.wire import Assignment, Count, Report, Told
-from jq_cli.ids import new_id
+from jq_cli.ids import UlidMaker
 from jq_cli.pool.link import Link
 
 MAX_UNSENT = 8 * 2**20
@@ -51,6 +51,7 @@ class Emitter:
         self._before = {hook.name: Count() for hook in hooks}
         self._now = {hook.name: Count() for hook in hooks}
         self._warned: set[str] = set()
+        self._new_id = UlidMaker()  # of its own: threads that share a store take turns here, not where they make jobs
 
     # --- events out ---
 
@@ -60,7 +61,7 @@ class Emitter:
         if not wanted:
             return
         for event in wanted:
-            event.id, event.at, event.namespace = new_id(), at, self._namespace
+            event.id, event.at, event.namespace = self._new_id(), at, self._namespace
             if not self._payload:
                 event.payload = None
         if not self._ready() or not self._send(Told(wanted)):

@@ -52,7 +52,7 @@ def read(url: str, schema: str, **filters: Any) -> list[dict[str, Any]]:
 # --- the program ---
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+@pytest.fixture(params=["memory", "sqlite", "redis", "postgres"])
 def jq(request: pytest.FixtureRequest, tmp_path: Path, namespace: str, postgres_url: str, schema: str) -> Program:
     """The program on a fresh store, its history in Postgres."""
     url = "memory://" if request.param == "memory" else request.getfixturevalue(f"{request.param}_url")

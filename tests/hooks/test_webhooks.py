@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from jq_cli.ids import new_id
 from jq_cli.post.signature import verify
 from tests.e2e.program import Program
 from tests.hooks.conftest import Hooked
-from tests.hooks.receiver import Receiver
+from tests.hooks.receiver import Receiver, raw_server
 from tests.worker.bench import Bench, call, eventually
 from tests.worker.test_faults import during, send
 
@@ -160,7 +161,17 @@ def test_retry_after_is_the_least_delay_before_the_next_try(bench: Bench, receiv
     assert job.ready_at - job.errors[0].at >= 3_590_000
 
 
-def test_a_receiver_that_does_not_answer_in_time_is_a_failure(bench: Bench) -> None:
+def test_the_timeout_of_a_job_bounds_its_request(bench: Bench) -> None:
+    [id] = bench.put(1, max_retries=0, timeout=0.3)
+    gone = threading.Event()
+    with raw_server(lambda _socket: gone.wait(60)) as port:
+        spec = HandlerSpec("post", url=f"http://127.0.0.1:{port}/", allow_private=True, answer_within=60.0)
+        assert bench.work(spec, processes=1) == 7
+        gone.set()
+    assert (bench.job(id).reason, bench.job(id).failures, bench.job(id).losses) == ("retries", 1, 0)
+
+
+def test_a_receiver_that_cannot_be_reached_is_a_failure(bench: Bench) -> None:
     [id] = bench.put(1, max_retries=0)
     spec = HandlerSpec("post", url="http://127.0.0.1:1/", allow_private=True, answer_within=1.0)
     assert bench.work(spec) == 7
