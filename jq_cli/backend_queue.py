@@ -8,13 +8,13 @@ expired or lost job is decided where a worker pool decides it too.
 import os
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import msgspec
 
 from jq_cli.backends.base import Backend
 from jq_cli.change import Change
+from jq_cli.closing import Closing
 from jq_cli.config.load import Flags, load
 from jq_cli.config.settings import VISIBILITY, Settings
 from jq_cli.config.settings import Store as Where
@@ -59,7 +59,7 @@ class Context(msgspec.Struct, frozen=True):
     key: Callable[[str, str], str]
 
 
-class BackendQueue:
+class BackendQueue(Closing):
     """The queue interface of earlier programs. Threads may share an object; a forked process opens its own connection and is
     a worker of its own, except on the memory store and on a backend that was handed over open, which are refused there.
 
@@ -245,14 +245,6 @@ class BackendQueue:
         if self._redis is not None:
             self._redis.close()
         self.store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class RedisQueue(BackendQueue):

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from jq_cli.backends.base import Backend, Controls, Inserted, QueueCounts
 from jq_cli.change import Change, Verdict
+from jq_cli.closing import Closing
 from jq_cli.config.settings import Settings
 from jq_cli.draft import Draft, check_name
 from jq_cli.errors import BackendUnreachable, NotFound
@@ -27,7 +27,7 @@ PAGE = 200
 """Jobs fetched at a time. Each may carry a payload of 1 MiB."""
 
 
-class Client:
+class Client(Closing):
     """One store and the settings it was opened with. Use as a context manager or call `close`."""
 
     def __init__(
@@ -195,14 +195,6 @@ class Client:
     def close(self) -> None:
         """Close the store."""
         self.backend.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _touched(counts: QueueCounts) -> bool:

@@ -3,17 +3,16 @@
 import selectors
 import time
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
 from jq_cli.backends.base import Backend, Watch
+from jq_cli.closing import Closing
 from jq_cli.errors import BackendError
 
 REWATCH = 5.0
 """Seconds until a watch that broke is tried again."""
 
 
-class Hints:
+class Hints(Closing):
     """Hints for topics of a store. Use as a context manager or call `close`."""
 
     def __init__(self, backend: Backend, topics: Sequence[str]) -> None:
@@ -63,11 +62,3 @@ class Hints:
         """Stop watching."""
         self._drop()
         self._selector.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -5,8 +5,7 @@ import os
 import socket
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from types import TracebackType
-from typing import Any, Literal, Self, Unpack
+from typing import Any, Literal, Unpack
 
 import msgspec
 
@@ -15,6 +14,7 @@ from jq_cli.backends.base import Backend, Controls, Inserted, QueueCounts, Setti
 from jq_cli.bulk import Bulk, Result, known_by
 from jq_cli.change import Change
 from jq_cli.client import Client
+from jq_cli.closing import Closing
 from jq_cli.config.load import Flags, load
 from jq_cli.config.settings import Settings
 from jq_cli.constructors import shared
@@ -61,7 +61,7 @@ def connect(
     return Store(shared(settings), settings, by=by)
 
 
-class Store:
+class Store(Closing):
     """An open store. Threads may share it; they take turns. A process that is forked opens its own connection when it first
     uses it, except for the memory store, which is refused there. Use it as a context manager or call `close`."""
 
@@ -99,14 +99,6 @@ class Store:
         """Close the store and all queues of it."""
         self.backend.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
 
 class Receipt(msgspec.Struct, frozen=True):
     """What became of an enqueued job. As text it is the job's id.
@@ -129,7 +121,7 @@ class Receipt(msgspec.Struct, frozen=True):
         return self.id
 
 
-class Queue:
+class Queue(Closing):
     """One queue of a store. Threads may share it, and so may forked processes: see `Store`.
 
     `store` is an open Store, or what `connect` takes; a store opened for this queue is closed with it. Names are checked:
@@ -290,14 +282,6 @@ class Queue:
         """Close the store if it was opened for this queue."""
         if self._owns:
             self.store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _receipt(answer: Inserted) -> Receipt:

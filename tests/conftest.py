@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 from hypothesis import settings
 
+from tests.moto_server import CREDENTIALS, MotoServer
 from tests.postgres_server import PostgresServer
-from tests.s3_servers import CREDENTIALS, MotoServer, S3Server
 from tests.servers import FakeRedis, RedisServer
 
 if TYPE_CHECKING:
@@ -82,14 +82,14 @@ def namespace() -> str:
 
 
 @pytest.fixture(scope="session")
-def moto_server() -> Iterator[S3Server]:
+def moto_server() -> Iterator[MotoServer]:
     """S3, shared by the tests of this process."""
     with MotoServer() as server:
         yield server
 
 
 @pytest.fixture
-def s3_url(moto_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+def s3_url(moto_server: MotoServer, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of an empty prefix in a bucket, with credentials for it in the environment."""
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)

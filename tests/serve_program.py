@@ -41,7 +41,7 @@ class ServeProgram:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,
             )
         deadline = time.monotonic() + DEADLINE
         while not (found := re.search(r" on (\S+://\S+) \(", self.text())):
@@ -87,5 +87,5 @@ class ServeProgram:
             self.kill()
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

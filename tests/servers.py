@@ -82,12 +82,12 @@ class RedisServer:
         thread that started it."""
         self.options |= options
         for _ in range(1 if self.port else 5):  # another process may take a free port before the server does
-            port = self.port or _free_port()
+            port = self.port or free_port()
             self._process = subprocess.Popen(
                 [redis_binary(), *self._arguments(port)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,
             )
             if self._came_up(port, wait):
                 self.port = port
@@ -207,12 +207,12 @@ def _ask(connection: socket.socket, *parts: object) -> Any:
     return answer
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

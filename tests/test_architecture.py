@@ -6,7 +6,7 @@ from statistics import quantiles
 from tests.architecture import calls, cycle, functions, imports, libraries, modules, path_of
 
 LAYERS: list[set[str]] = [
-    {"errors", "ids", "store_url", "task", "process", "post", "view.safe_text"},
+    {"errors", "ids", "store_url", "sockets", "closing", "task", "process", "post", "view.safe_text"},
     {"durations", "job", "payload_path"},
     {"draft", "change", "filter", "cron"},
     {"lifecycle", "history", "backends", "handlers"},
@@ -30,7 +30,7 @@ LAYERS: list[set[str]] = [
 """From the bottom to the top, modules or whole packages. A module imports from its own layer and from below."""
 
 SHARED = 6
-BESIDE = {"backends": {"base"}, "handlers": {"spec"}, "commands": set()}
+BESIDE = {"backends": {"base", "phases", "reconnecting"}, "handlers": {"spec"}, "commands": set()}
 """Packages whose modules do not know each other, and what they may all know."""
 
 FINDERS = {"backends.registry"}
@@ -57,7 +57,7 @@ DRIVERS = {
     "redis": "backends.redis", "hiredis": "backends.redis", "sqlite3": "backends.sqlite", "fcntl": ("backends.sqlite", "backends.objects", "pool"),
     "obstore": "backends.objects", "yaml": "config", "pytest": "testing", "hypothesis": "testing", "fakeredis": "nobody", "pickle": "nobody",
     "marshal": "nobody", "shelve": "nobody", "typer": "nobody", "asyncio": ("handlers", "pool", "server"),
-    "psycopg": ("backends.postgres", "hooks.history"), "http": ("post", "server"), "ssl": ("post", "backends.redis", "backends.http", "server"),
+    "psycopg": ("backends.postgres", "hooks.history"), "http": ("post", "server"), "ssl": ("post", "sockets", "server"),
     "rich": "view", "sqlalchemy": "nobody", "click": ("cli", "commands", "reference"),
 }  # fmt: skip
 """Libraries, and the beginnings of the names of the modules that may import them."""

@@ -14,14 +14,14 @@ Rules for every backend
 - Backends are used by one thread of one process at a time, and opened after a fork.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from jq_cli.change import Change, Verdict
+from jq_cli.closing import Closing
 from jq_cli.draft import Draft
 from jq_cli.errors import UsageError
 from jq_cli.job import Job, State, Token
@@ -193,7 +193,7 @@ class Schema(Protocol):
         """The statements that lead from a version (0: nothing) to the current one, for those who apply them by hand."""
 
 
-class Backend(ABC):
+class Backend(Closing):
     """One open store, bound to a namespace. Use as a context manager or call `close`."""
 
     url: str = ""
@@ -316,11 +316,3 @@ class Backend(ABC):
 
     def close(self) -> None:
         """Give back connections and files. The backend cannot be used afterwards."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -7,12 +7,12 @@ no hook is configured nothing stands here, so it costs nothing.
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from jq_cli import lifecycle
 from jq_cli.backends.base import Backend, Claim, Claimed, Due, Inserted, Turned
 from jq_cli.change import Change, Verdict
+from jq_cli.closing import Closing
 from jq_cli.draft import Draft
 from jq_cli.errors import BackendError
 from jq_cli.hooks import event
@@ -33,7 +33,7 @@ class Emits(Protocol):
         """There will be no more."""
 
 
-class Observed:
+class Observed(Closing):
     """A backend (`seen_through` says so to the type checker). What it does not define it takes from the backend behind it; it
     is closed before the emitter is."""
 
@@ -50,14 +50,6 @@ class Observed:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the store, then let the hooks finish, within their bound."""

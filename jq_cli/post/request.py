@@ -14,6 +14,7 @@ import msgspec
 
 from jq_cli import __version__
 from jq_cli.post.target import Forbidden, Resolve, Target
+from jq_cli.sockets import left
 
 MAX_ANSWER = 64 * 1024
 """Bytes of an answer that are read."""
@@ -67,14 +68,14 @@ def _connected(target: Target, until: float, resolve: Resolve, tls: ssl.SSLConte
     trouble: OSError = OSError("the host has no address")
     for address in target.addresses(resolve):
         try:
-            sock = socket.create_connection((address, target.port), _left(until) * CONNECT_SHARE)
+            sock = socket.create_connection((address, target.port), left(until) * CONNECT_SHARE)
         except OSError as error:
             trouble = error
             continue
         if target.scheme == "http":
             return sock
         try:
-            sock.settimeout(_left(until))
+            sock.settimeout(left(until))
             return (tls or _verified()).wrap_socket(sock, server_hostname=target.host)
         except BaseException:
             sock.close()
@@ -115,13 +116,6 @@ def _verified() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _left(until: float) -> float:
-    left = until - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
-
-
 class _Timed:
     """What `HTTPConnection` needs of a socket, with one deadline for everything. The socket itself is closed by its owner."""
 
@@ -130,7 +124,7 @@ class _Timed:
         self._until = until
 
     def sendall(self, data: Any) -> None:
-        self._sock.settimeout(_left(self._until))
+        self._sock.settimeout(left(self._until))
         self._sock.sendall(data)
 
     def makefile(self, *_mode: object, **_options: object) -> io.BufferedReader:
@@ -152,7 +146,7 @@ class _Reading(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        self._sock.settimeout(_left(self._until))
+        self._sock.settimeout(left(self._until))
         return self._sock.recv_into(buffer)
 
 

@@ -12,7 +12,7 @@ from jq_cli.backends.registry import open_backend
 from jq_cli.errors import BackendError, BackendUnreachable, InvalidField, NotAuthorised, UsageError
 from tests.backends.http_faults import Fault, FaultProxy
 from tests.backends.objects_jobs import claim, draft, succeeded
-from tests.s3_servers import CREDENTIALS, S3Server
+from tests.moto_server import CREDENTIALS, MotoServer
 
 Through = Callable[..., ObjectsBackend]
 
@@ -37,7 +37,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def through(moto_server: S3Server) -> Iterator[Through]:
+def through(moto_server: MotoServer) -> Iterator[Through]:
     """Opens the backend behind a fault, on one prefix for all of a test."""
     prefix, proxies = uuid4().hex, []
 
@@ -118,7 +118,7 @@ def test_a_store_that_never_answers_is_unreachable_in_time(through: Through) -> 
         jq.counts()
 
 
-def test_a_bucket_that_is_not_there_is_named(moto_server: S3Server) -> None:
+def test_a_bucket_that_is_not_there_is_named(moto_server: MotoServer) -> None:
     with open_backend(f"s3://missing?endpoint={moto_server.endpoint}") as jq:
         with pytest.raises(BackendError, match="s3://missing"):
             jq.counts()

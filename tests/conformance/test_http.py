@@ -49,7 +49,14 @@ class TestHttp(OverHttp, ConformanceSuite):
 
 
 class Chapters(
-    DeliveryTests, LeasesTests, IdempotencyTests, DamageTests, WatchingTests, ConcurrencyTests, RandomRunsTests
+    OverHttp,
+    DeliveryTests,
+    LeasesTests,
+    IdempotencyTests,
+    DamageTests,
+    WatchingTests,
+    ConcurrencyTests,
+    RandomRunsTests,
 ):
     """The chapters in which a store behind a server could still differ from the store itself."""
 
@@ -63,9 +70,6 @@ class Chapters(
             store.check()
         finally:
             store.close()
-
-    def damage(self, backend: Backend, queue: str, id: str, body: bytes) -> None:
-        raise NotImplementedError
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +85,7 @@ def before_redis(redis_server: RedisServer) -> Iterator[Serving]:
         yield server
 
 
-class TestHttpBeforeSqlite(OverHttp, Chapters):
+class TestHttpBeforeSqlite(Chapters):
     @pytest.fixture(autouse=True)
     def serve(self, before_sqlite: Serving) -> None:
         self.server = before_sqlite
@@ -90,7 +94,7 @@ class TestHttpBeforeSqlite(OverHttp, Chapters):
         damage_sqlite(behind, queue, id, body)
 
 
-class TestHttpBeforeRedis(OverHttp, Chapters):
+class TestHttpBeforeRedis(Chapters):
     @pytest.fixture(autouse=True)
     def serve(self, before_redis: Serving) -> None:
         self.server = before_redis

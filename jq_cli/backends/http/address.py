@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 import msgspec
 
 from jq_cli.errors import UsageError
+from jq_cli.sockets import Tls
 from jq_cli.store_url import mask_url
 
 OPTIONS = ("compress", "insecure", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "timeout", "token_file")
@@ -22,14 +23,6 @@ TIMEOUT = 3.0
 MAX_TOKEN = 512
 _SCHEMES = ("http", "https", "unix+http")
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-
-
-class Tls(msgspec.Struct, frozen=True):
-    """Whom to trust and what to show. Files are paths; without `ca_certs` the system's authorities count."""
-
-    ca_certs: str | None = None
-    certfile: str | None = None
-    keyfile: str | None = None
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -82,7 +75,9 @@ def _address(parts: SplitResult, asked: dict[str, Any], shown: str) -> Address:
         return Address(path=unquote(parts.path), compress=_truth(asked, "compress", False), **shared)
     tls = None
     if parts.scheme == "https":
-        tls = Tls(asked.get("ssl_ca_certs"), asked.get("ssl_certfile"), asked.get("ssl_keyfile"))
+        tls = Tls(
+            ca_certs=asked.get("ssl_ca_certs"), certfile=asked.get("ssl_certfile"), keyfile=asked.get("ssl_keyfile")
+        )
     port = parts.port or (443 if tls else 80)
     address = Address(host=parts.hostname or "localhost", port=port, prefix=parts.path.rstrip("/"), tls=tls, **shared)
     return msgspec.structs.replace(address, compress=_truth(asked, "compress", not _local(address)))

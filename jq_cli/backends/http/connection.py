@@ -1,22 +1,17 @@
 """One HTTP/1.1 connection: a socket and h11. Our own, because a call must end within one deadline, a watch must be a descriptor
 to wait for, and the standard library's client takes twice as long to import as h11."""
 
-import socket
 import time
 from collections.abc import Sequence
 
 import h11
 
-from jq_cli.backends.http.address import Address, Tls
+from jq_cli.backends.http.address import Address
+from jq_cli.sockets import BLOCKED, ConnectionEnded, connected, left, wants_more
 
 _CHUNK = 256 * 1024
-_BLOCKED = (BlockingIOError, InterruptedError)
 
 Headers = Sequence[tuple[str, str]]
-
-
-class ConnectionEnded(ConnectionError):
-    """The server closed the connection before it answered."""
 
 
 class Reply:
@@ -34,7 +29,7 @@ class Connection:
 
     def __init__(self, address: Address, deadline: float) -> None:
         self._http = h11.Connection(h11.CLIENT)
-        self._socket = _connected(address, deadline)
+        self._socket = connected(address, deadline)
 
     def ask(self, method: str, target: str, headers: Headers, body: bytes, deadline: float) -> Reply:
         """Send a request and read the whole answer. The body may take longer than the deadline for as long as it keeps
@@ -71,10 +66,10 @@ class Connection:
         while True:
             try:
                 data = self._socket.recv(_CHUNK)
-            except _BLOCKED:
+            except BLOCKED:
                 return
             except OSError as error:
-                if _wants_more(error):
+                if wants_more(error):
                     return
                 raise
             if not data:
@@ -87,10 +82,10 @@ class Connection:
         self._socket.settimeout(0)
         try:
             self._socket.recv(1)
-        except _BLOCKED:
+        except BLOCKED:
             return False
         except OSError as error:
-            return not _wants_more(error)
+            return not wants_more(error)
         return True
 
     def fileno(self) -> int:
@@ -102,55 +97,14 @@ class Connection:
         self._socket.close()
 
     def _send(self, message: bytes, deadline: float) -> None:
-        self._socket.settimeout(_left(deadline))
+        self._socket.settimeout(left(deadline))
         self._socket.sendall(message)
 
     def _event(self, deadline: float) -> object:
         while (event := self._http.next_event()) is h11.NEED_DATA:
-            self._socket.settimeout(_left(deadline))
+            self._socket.settimeout(left(deadline))
             data = self._socket.recv(_CHUNK)
             if not data and self._http.their_state is not h11.SEND_BODY:
                 raise ConnectionEnded("the server closed the connection")
             self._http.receive_data(data)
         return event
-
-
-def _connected(address: Address, deadline: float) -> socket.socket:
-    if address.path:
-        connection = socket.socket(socket.AF_UNIX)
-        try:
-            connection.settimeout(_left(deadline))
-            connection.connect(address.path)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-    connection = socket.create_connection((address.host, address.port), timeout=_left(deadline))
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return _secured(connection, address.tls, address.host) if address.tls else connection
-
-
-def _secured(connection: socket.socket, tls: Tls, host: str) -> socket.socket:
-    import ssl
-
-    try:
-        context = ssl.create_default_context(cafile=tls.ca_certs)
-        if tls.certfile:
-            context.load_cert_chain(tls.certfile, tls.keyfile)
-        return context.wrap_socket(connection, server_hostname=host)
-    except BaseException:
-        connection.close()
-        raise
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("no answer in time")
-    return left
-
-
-def _wants_more(error: OSError) -> bool:
-    # ssl's "try again later" is an OSError of its own; ssl itself is imported only where TLS is used.
-    return type(error).__name__ in ("SSLWantReadError", "SSLWantWriteError")

@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 
 from jq_cli.backends.base import Controls, Due, Page, QueueCounts
+from jq_cli.backends.phases import PHASES, RUNNING, SCHEDULED, STATE_OF, Row, job_of
 from jq_cli.backends.postgres.arrays import texts
 from jq_cli.backends.postgres.link import Link, Rows, Statement
-from jq_cli.backends.postgres.rows import COLUMNS, PHASES, RUNNING, SCHEDULED, STATE_OF, Row, job_of
+from jq_cli.backends.postgres.rows import COLUMNS
 from jq_cli.errors import InvalidField
 from jq_cli.job import STATES, Job, State
 

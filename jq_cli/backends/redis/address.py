@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 import msgspec
 
 from jq_cli.errors import UsageError
+from jq_cli.sockets import Tls
 from jq_cli.store_url import mask_url
 
 OPTIONS = (
@@ -22,17 +23,6 @@ TIMEOUT = 2.0
 _SCHEMES = ("redis", "rediss", "unix")
 _REQUIRED = {"none": False, "optional": True, "required": True}
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-
-
-class Tls(msgspec.Struct, frozen=True):
-    """How to check the server and what to show it. Files are paths; without `ca_certs` the system's authorities count."""
-
-    verify: bool = True
-    check_hostname: bool = True
-    ca_certs: str | None = None
-    certfile: str | None = None
-    keyfile: str | None = None
-    password: str | None = None
 
 
 class Address(msgspec.Struct, frozen=True):

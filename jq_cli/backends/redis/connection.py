@@ -1,17 +1,15 @@
 """One connection to a Redis server: a socket and hiredis, RESP3. Our own, because importing redis-py takes ten times as long
 as a whole `jq len` and its command objects cost more per job than the server does; all we need is to send and to receive."""
 
-import socket
-import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import hiredis
 
-from jq_cli.backends.redis.address import Address, Tls
+from jq_cli.backends.redis.address import Address
+from jq_cli.sockets import BLOCKED, ConnectionEnded, connected, left, wants_more
 
 _CHUNK = 256 * 1024
-_BLOCKED = (BlockingIOError, InterruptedError)
 
 Word = str | bytes | int | float
 Command = Sequence[Word]
@@ -29,17 +27,13 @@ def pack(command: Command) -> bytes:
     return packed
 
 
-class ConnectionEnded(ConnectionError):
-    """The server closed the connection."""
-
-
 class Connection:
     """An open, authenticated connection. Raises OSError when it is lost or a deadline (monotonic seconds) passes, and the
     server's error answer (hiredis.ReplyError) when it refuses the login. Error answers to commands are returned."""
 
     def __init__(self, address: Address, deadline: float) -> None:
         self._reader = hiredis.Reader()
-        self._socket = _connected(address, deadline)
+        self._socket = connected(address, deadline)
         try:
             greetings = _greetings(address)
             self.send(map(pack, greetings), deadline)
@@ -53,13 +47,13 @@ class Connection:
     def send(self, packed: Iterable[bytes], deadline: float) -> None:
         """Send packed commands, each as soon as it is made."""
         for each in packed:
-            self._socket.settimeout(_left(deadline))
+            self._socket.settimeout(left(deadline))
             self._socket.sendall(each)
 
     def receive(self, deadline: float) -> Any:
         """The next answer."""
         while (answer := self._reader.gets()) is False:
-            self._socket.settimeout(_left(deadline))
+            self._socket.settimeout(left(deadline))
             self._feed()
         return answer
 
@@ -70,10 +64,10 @@ class Connection:
         try:
             while True:
                 self._feed()
-        except _BLOCKED:
+        except BLOCKED:
             pass
         except OSError as error:
-            if not _wants_more(error):
+            if not wants_more(error):
                 raise
         while (answer := self._reader.gets()) is not False:
             answers.append(answer)
@@ -101,50 +95,7 @@ class Connection:
         self._reader.feed(data)
 
 
-def _connected(address: Address, deadline: float) -> socket.socket:
-    if address.path:
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(_left(deadline))
-        try:
-            connection.connect(address.path)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-    connection = socket.create_connection((address.host, address.port), timeout=_left(deadline))
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return _secured(connection, address.tls, address.host) if address.tls else connection
-
-
-def _secured(connection: socket.socket, tls: Tls, host: str) -> socket.socket:
-    import ssl
-
-    try:
-        context = ssl.create_default_context(cafile=tls.ca_certs)
-        context.check_hostname = tls.check_hostname
-        context.verify_mode = ssl.CERT_REQUIRED if tls.verify else ssl.CERT_NONE
-        if tls.certfile:
-            context.load_cert_chain(tls.certfile, tls.keyfile, tls.password)
-        return context.wrap_socket(connection, server_hostname=host)
-    except BaseException:
-        connection.close()
-        raise
-
-
 def _greetings(address: Address) -> list[Command]:
     login = ("AUTH", address.username, address.password) if address.password is not None else ()
     hello: Command = ("HELLO", 3, *login, "SETNAME", address.client_name)
     return [hello, ("SELECT", address.db)] if address.db else [hello]
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("no answer in time")
-    return left
-
-
-def _wants_more(error: OSError) -> bool:
-    # ssl's "try again later" is an OSError of its own; ssl itself is imported only where TLS is used.
-    return type(error).__name__ in ("SSLWantReadError", "SSLWantWriteError")

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from jq_cli.backends.redis.address import Address, Tls
+from jq_cli.backends.redis.address import Address
 from jq_cli.errors import UsageError
+from jq_cli.sockets import Tls
 
 if TYPE_CHECKING:
     from redis import Redis as Redis  # noqa: PLC0414  # for whoever names it in a type

@@ -2,19 +2,9 @@
 
 from collections.abc import Sequence
 
+from jq_cli.backends.phases import READY, RUNNING, Row
 from jq_cli.backends.sqlite import keys
-from jq_cli.backends.sqlite.rows import (
-    COUNTED,
-    FIELDS,
-    INLINE,
-    PAYLOAD_ASIDE,
-    PUT_OUTPUT,
-    PUT_PAYLOAD,
-    READY,
-    RUNNING,
-    Row,
-    changed,
-)  # fmt: skip
+from jq_cli.backends.sqlite.rows import COUNTED, FIELDS, INLINE, PAYLOAD_ASIDE, PUT_OUTPUT, PUT_PAYLOAD, changed
 from jq_cli.backends.sqlite.space import Step
 from jq_cli.change import Change, Verdict
 from jq_cli.job import Job

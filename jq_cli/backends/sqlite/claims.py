@@ -3,16 +3,8 @@
 from collections.abc import Mapping
 
 from jq_cli.backends.base import Claim, Hold
-from jq_cli.backends.sqlite.rows import (
-    COLUMNS,
-    MOMENT_BITS,
-    OUTPUT_ASIDE,
-    PUT_OUTPUT,
-    READY,
-    RUNNING,
-    SCHEDULED,
-    leased_of,
-)  # fmt: skip
+from jq_cli.backends.phases import READY, RUNNING, SCHEDULED
+from jq_cli.backends.sqlite.rows import COLUMNS, MOMENT_BITS, OUTPUT_ASIDE, PUT_OUTPUT, leased_of
 from jq_cli.backends.sqlite.space import QueueState, Space, Step
 from jq_cli.draft import MAX_PRIORITY
 from jq_cli.job import Job, Token

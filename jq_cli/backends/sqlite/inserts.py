@@ -1,8 +1,9 @@
 """Drafts as writes of a step: each is judged and stored at once."""
 
 from jq_cli.backends.base import Inserted
+from jq_cli.backends.phases import READY
 from jq_cli.backends.sqlite import keys
-from jq_cli.backends.sqlite.rows import INLINE, INSERT, PUT_PAYLOAD, READY, inserted
+from jq_cli.backends.sqlite.rows import INLINE, INSERT, PUT_PAYLOAD, inserted
 from jq_cli.backends.sqlite.space import Step
 from jq_cli.draft import Draft
 

@@ -3,18 +3,8 @@
 import msgspec
 
 from jq_cli.backends.base import Page, QueueCounts
-from jq_cli.backends.sqlite.rows import (
-    COLUMNS,
-    MOMENT_BITS,
-    MOMENTS,
-    PHASES,
-    READY,
-    RUNNING,
-    SCHEDULED,
-    STATE_OF,
-    Row,
-    job_of,
-)  # fmt: skip
+from jq_cli.backends.phases import PHASES, READY, RUNNING, SCHEDULED, STATE_OF, Row, job_of
+from jq_cli.backends.sqlite.rows import COLUMNS, MOMENT_BITS, MOMENTS
 from jq_cli.backends.sqlite.space import COUNTERS, Space, read_controls
 from jq_cli.errors import InvalidField
 from jq_cli.job import STATES, Job, State

@@ -4,26 +4,14 @@ Nothing is bound as None or bytes where it can be helped: Python's sqlite3 looks
 more than the rest of the binding. So -1 and '' stand for null in parameters, and bytes go in as bytearray.
 """
 
-from typing import Any
-
 from jq_cli.backends.base import Claim
+from jq_cli.backends.phases import CANCELLED, READY, RUNNING, SCHEDULED, SUCCEEDED, Row, phase_of
 from jq_cli.change import Change
 from jq_cli.draft import MAX_PRIORITY, Draft
-from jq_cli.job import Job, State, decode, encode_body
+from jq_cli.job import Job, decode, encode_body
 
-SCHEDULED, READY, RUNNING, SUCCEEDED, CANCELLED, SUCCEEDED_KEPT, CANCELLED_KEPT, DEAD = range(1, 9)
 COUNTED = (SUCCEEDED, CANCELLED)
 """Phases of finished jobs of which a queue keeps only the last N."""
-
-PHASES: dict[State, tuple[int, ...]] = {
-    "scheduled": (SCHEDULED,),
-    "ready": (READY,),
-    "running": (RUNNING,),
-    "succeeded": (SUCCEEDED, SUCCEEDED_KEPT),
-    "dead": (DEAD,),
-    "cancelled": (CANCELLED, CANCELLED_KEPT),
-}
-STATE_OF: dict[int, State] = {phase: state for state, phases in PHASES.items() for phase in phases}
 
 MOMENT_BITS = 48
 MOMENTS = (1 << MOMENT_BITS) - 1
@@ -36,8 +24,6 @@ PAYLOAD_ASIDE, OUTPUT_ASIDE = 1, 2
 COLUMNS = """id, phase, rank, priority, ready_at, created_at, expires_at, started_at, generation, owner, token,
     coalesce(version, token, id), stop, CAST(body AS BLOB),
     CASE WHEN aside & 1 THEN (SELECT data FROM payloads WHERE payloads.serial = jobs.serial) ELSE CAST(payload AS BLOB) END"""
-
-Row = tuple[Any, ...]
 
 
 def ready_rank(priority: int, ready_at: int) -> int:
@@ -53,32 +39,7 @@ def place(job: Job, ready_at: int, now: int) -> tuple[int, int]:
         return SCHEDULED, ready_at
     if job.state == "running":
         return RUNNING, job.lease_until or 0
-    phases = PHASES[job.state]
-    return phases[0 if job.retention is None else -1], now if job.finished_at is None else job.finished_at
-
-
-def job_of(row: Row, queue: str, now: int) -> Job:
-    """The job in a row of COLUMNS, as a reader sees it: a scheduled one that is due is ready."""
-    phase, rank = row[1], row[2]
-    return decode(
-        row[13],
-        id=row[0],
-        queue=queue,
-        state="ready" if phase == SCHEDULED and rank <= now else STATE_OF[phase],
-        priority=row[3],
-        ready_at=row[4],
-        created_at=row[5],
-        expires_at=row[6],
-        started_at=row[7],
-        finished_at=rank if phase > RUNNING else None,
-        generation=row[8],
-        owner=row[9],
-        lease_until=rank if phase == RUNNING else None,
-        token=row[10],
-        version=row[11],
-        stop=bool(row[12]),
-        payload=row[14],
-    )
+    return phase_of(job), now if job.finished_at is None else job.finished_at
 
 
 def leased_of(row: Row, queue: str, claim: Claim, now: int) -> Job:

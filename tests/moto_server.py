@@ -1,45 +1,39 @@
-"""S3 for tests: servers of our own on free ports of 127.0.0.1, started as processes, gone with the tests."""
+"""S3 for tests: a server of our own on a free port of 127.0.0.1, started as a process, gone with the tests."""
 
-import ctypes
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Sequence
+
+from tests.servers import die_with_parent, free_port
 
 DEADLINE = 60.0
-_PR_SET_PDEATHSIG = 1
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
 
-class S3Server:
-    """A server process and a bucket in it. Use as a context manager or call `stop`."""
+class MotoServer:
+    """moto: S3 as a simulation, with conditional writes; a server process and a bucket in it. Use as a context manager or call
+    `stop`."""
 
     bucket = "jobs"
 
     def __init__(self) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self._process = subprocess.Popen(
-            self.command(),
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **CREDENTIALS},
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=die_with_parent if sys.platform == "linux" else None,
         )
         try:
             self._await_bucket()
         except BaseException:
             self.stop()
             raise
-
-    def command(self) -> Sequence[str]:
-        """What is started."""
-        raise NotImplementedError
 
     @property
     def endpoint(self) -> str:
@@ -56,7 +50,7 @@ class S3Server:
         self._process.kill()
         self._process.wait()
 
-    def __enter__(self) -> "S3Server":
+    def __enter__(self) -> "MotoServer":
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -65,30 +59,12 @@ class S3Server:
     def _await_bucket(self) -> None:
         deadline = time.monotonic() + DEADLINE
         while True:
-            assert self._process.poll() is None, f"{self.command()[0]} ended by itself"
+            assert self._process.poll() is None, "moto ended by itself"
             try:
                 request = urllib.request.Request(f"{self.endpoint}/{self.bucket}", method="PUT")
                 with urllib.request.urlopen(request, timeout=5):
                     return
             except OSError as error:
                 if time.monotonic() >= deadline:
-                    raise AssertionError(f"{self.command()[0]} does not answer") from error
+                    raise AssertionError("moto does not answer") from error
                 time.sleep(0.05)
-
-
-class MotoServer(S3Server):
-    """moto: S3 as a simulation, with conditional writes."""
-
-    def command(self) -> Sequence[str]:
-        return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
