@@ -1,6 +1,5 @@
 """`jq serve` as a process of its own: on a free port or a Unix socket, killable, restartable in its old place, freezable."""
 
-import ctypes
 import os
 import re
 import signal
@@ -10,9 +9,10 @@ import sysconfig
 import time
 from pathlib import Path
 
+from tests.servers import die_with_parent
+
 SCRIPT = Path(sysconfig.get_path("scripts")) / "jq"
 DEADLINE = 30.0
-_PR_SET_PDEATHSIG = 1
 
 
 class ServeProgram:
@@ -85,7 +85,3 @@ class ServeProgram:
         if self.process.poll() is None:
             self.resume()
             self.kill()
-
-
-def die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -94,7 +94,7 @@ def test_compression_is_for_the_network() -> None:
 
 def test_client_certificates_are_options() -> None:
     address = parse_address("https://h?ssl_ca_certs=ca&ssl_certfile=c&ssl_keyfile=k", {})
-    assert address.tls == ClientTls("ca", "c", "k")
+    assert address.tls == ClientTls(ca_certs="ca", certfile="c", keyfile="k")
 
 
 # --- real connections ---
