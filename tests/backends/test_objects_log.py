@@ -28,7 +28,7 @@ class Time:
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     clock = Time()
-    monkeypatch.setattr(log, "_boottime", clock)
+    monkeypatch.setattr(log, "boot_time", clock)
     return clock
 
 

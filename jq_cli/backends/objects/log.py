@@ -27,6 +27,7 @@ from jq_cli.backends.objects.sweep import Sweeper
 from jq_cli.backends.objects.tables import Tables
 from jq_cli.errors import BackendError, BackendUnreachable
 from jq_cli.ids import nonce
+from jq_cli.process.lifeline import boot_time
 
 T = TypeVar("T")
 
@@ -44,12 +45,6 @@ READ_AHEAD = 16
 PAUSE = 0.01
 LONGEST_PAUSE = 0.25
 """Seconds of the first and the longest pause after commits lost to others."""
-
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-def _boottime() -> float:
-    return time.clock_gettime(_CLOCK)
 
 
 class Log:
@@ -75,14 +70,14 @@ class Log:
         """Take in what was committed meanwhile; whether there was anything."""
         before, window, restarts = (self.number, self._nonce), 1, 0
         while True:
-            start = _boottime()
+            start = boot_time()
             if start - self._sure_at >= self._grace / 2:
                 self._reload(start)
             found = self._ahead(window)
             if not all(self._apply(data) for data in found if data is not None):
                 restarts += 1
                 self._restart(restarts)
-            elif found[-1] is None and _boottime() - self._sure_at < self._grace:
+            elif found[-1] is None and boot_time() - self._sure_at < self._grace:
                 self._sure_at = start
                 return (self.number, self._nonce) != before
             window = min(2 * window, READ_AHEAD) if self._store.far else 1
@@ -117,7 +112,7 @@ class Log:
             if data is not None:
                 self._load(decode(snapshot_name(newest), unpacked(data)))
                 break
-            start = _boottime()  # a newer one has taken its place
+            start = boot_time()  # a newer one has taken its place
         self._sure_at = start
 
     def _load(self, snapshot: Entry) -> None:
@@ -143,7 +138,7 @@ class Log:
 
     def write(self, work: Callable[[Step], T]) -> T:
         """Do some work in a step and commit what it set; it is done again whenever somebody else was faster."""
-        shelf, deadline = Shelf(), _boottime() + self._timeout
+        shelf, deadline = Shelf(), boot_time() + self._timeout
         with self._store.turn():
             number = self.number
             answer = self._settled(work, shelf, deadline)
@@ -184,7 +179,7 @@ class Log:
         return True
 
     def _stale(self) -> bool:
-        return _boottime() - self._sure_at >= self._grace / 2
+        return boot_time() - self._sure_at >= self._grace / 2
 
     def _tried(self, work: Callable[[Step], T], shelf: Shelf) -> tuple[Step, T]:
         shelf.begin(self.number + 1)
@@ -210,14 +205,14 @@ class Log:
         if self.number == 0:
             check_store(self._store)
         if shelf.data:
-            shelf.keep(_boottime())
+            shelf.keep(boot_time())
             self._store.each(lambda item: self._store.create(*item), shelf.written.items())
         entry = step.entry(nonce(), self._nonce, self._by)
         data = encode(entry, bytes(shelf.inline))
-        start = _boottime()
+        start = boot_time()
         if not self._store.create(commit_name(entry.n), data) and not self._is_mine(entry):
             return False
-        if _boottime() - min(self._sure_at, shelf.since) >= self._grace / 2:
+        if boot_time() - min(self._sure_at, shelf.since) >= self._grace / 2:
             self._make_sure(entry, shelf)
         self.blobs.cache.put(entry.n, data)
         self.number, self._nonce, self._sure_at = entry.n, entry.nonce, start
@@ -240,7 +235,7 @@ class Log:
             self._store.create(name, data)
 
     def _give_way(self, lost: int, deadline: float) -> None:
-        if _boottime() >= deadline:
+        if boot_time() >= deadline:
             raise BackendUnreachable(f"{self._store.url}: busy: lost {lost} times to others who write")
         time.sleep(random.random() * min(LONGEST_PAUSE, PAUSE * 2**lost))
 
