@@ -1,9 +1,18 @@
 """Listings in each state's own order, page by page, and counts that agree with them."""
 
+import pytest
+
 from jq_cli import lifecycle
-from jq_cli.job import State
+from jq_cli.errors import InvalidField
+from jq_cli.job import STATES, State
 from jq_cli.testing.store import Store
 from jq_cli.testing.structure import listed
+
+FOREIGN = (
+    "", "x", "null", "7", '"x"', "{}", "[]", "[1", "[1]", '["x", 1]', "[null, null]", "[1, 2, 3, 4]",
+    '[1e99, "x"]', f'[{10**30}, "x"]',
+)  # fmt: skip
+"""Texts that are a cursor of no store."""
 
 
 def five(store: Store) -> dict[State, list[str]]:
@@ -65,6 +74,14 @@ class ListingTests:
         page = store.backend.page("q", "ready", limit=2)
         assert page.cursor is not None
         assert store.backend.page("q", "ready", limit=2, cursor=page.cursor).cursor is None
+
+    def test_a_cursor_that_comes_from_no_listing_is_refused(self, store: Store) -> None:
+        five(store)
+        for state in STATES:
+            for cursor in FOREIGN:
+                for reverse in (False, True):
+                    with pytest.raises(InvalidField, match=r"^cursor: "):
+                        store.backend.page("q", state, cursor=cursor, reverse=reverse)
 
     def test_jobs_that_stay_are_listed_once_while_others_come_and_go(self, store: Store) -> None:
         stay = [store.add(priority=0) for _ in range(6)]

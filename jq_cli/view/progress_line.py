@@ -36,9 +36,10 @@ class ProgressLine:
     def _told(self, tally: Tally) -> str:
         seconds = time.monotonic() - self._began
         parts = [f"{tally.succeeded:,} succeeded", f"{tally.failed:,} failed", f"{tally.dead:,} dead"]
+        parts += [f"{tally.lost:,} lost"] if tally.lost else []
         parts += [f"{tally.interrupted:,} interrupted"] if tally.interrupted else []
-        parts += [f"{tally.lost:,} reported too late"] if tally.lost else []
-        rate = (tally.succeeded + tally.failed) / max(seconds, 0.001)
+        parts += [f"{tally.late:,} reported too late"] if tally.late else []
+        rate = (tally.succeeded + tally.failed + tally.lost) / max(seconds, 0.001)
         return f"{', '.join(parts)} in {format_duration(seconds * 1_000)} ({rate:,.0f}/s)"
 
     def _write(self, text: str) -> None:

@@ -24,10 +24,12 @@ class WorkerOptions(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct):
-    """What this run of a worker did. `dead` counts jobs it sent to the DLQ, `lost` outcomes that came too late."""
+    """What this run of a worker did. `dead` counts jobs it sent to the DLQ, `lost` those whose process died under
+    them, `late` outcomes that came when the lease was somebody else's."""
 
     succeeded: int = 0
     failed: int = 0
     dead: int = 0
     lost: int = 0
+    late: int = 0
     interrupted: int = 0

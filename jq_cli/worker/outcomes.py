@@ -43,7 +43,7 @@ class Outcomes:
         batch, self.pending = self.pending, []
         for (change, ended), verdict in zip(batch, verdicts, strict=True):
             if verdict == "lost":
-                self.tally.lost += 1
+                self.tally.late += 1
                 self._say(f"job {change.id}: its lease was lost, so its outcome was not recorded")
             else:
                 self._count(change, ended)
@@ -64,7 +64,7 @@ class Outcomes:
         job = ended.job
         output = ended.outcome.output if ended.outcome else None
         if ended.why == "lost":
-            self.tally.lost += 1
+            self.tally.late += 1
             return None
         if ended.why == "timeout":
             timed_out = Outcome("failed", error=f"timed out after {job.timeout:g} s", output=output)
@@ -77,7 +77,8 @@ class Outcomes:
         if "succeeded" in change.totals:
             self.tally.succeeded += 1
             return
-        self.tally.failed += "failed" in change.totals or "recovered" in change.totals
+        self.tally.failed += "failed" in change.totals
+        self.tally.lost += "recovered" in change.totals
         self.tally.interrupted += ended.how == "stopped" and not change.totals
         if "dead" in change.totals:
             self.tally.dead += 1

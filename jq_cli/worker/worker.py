@@ -208,7 +208,7 @@ class Worker:
             "queues": self.options.queues,
             "processes": self.options.pool.processes,
             "running": self._pool.running(),
-            "done": self.tally.succeeded + self.tally.failed,
+            "done": self.tally.succeeded + self.tally.failed + self.tally.lost,
             "state": self._state,
         }
         for part in self._parts:

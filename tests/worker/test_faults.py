@@ -54,9 +54,11 @@ def test_the_job_of_a_killed_child_runs_again_and_counts_a_loss_not_a_failure(be
 
 def test_a_job_that_kills_every_child_is_dead_as_poison_after_its_losses(bench: Bench) -> None:
     [id] = bench.put("x", max_losses=2, max_retries=9)
-    assert bench.work(call("suicide"), processes=1) == 7
+    worker = bench.worker(call("suicide"), processes=1)
+    assert worker.run() == 7
     job = bench.job(id)
     assert (job.state, job.reason, job.failures, job.losses) == ("dead", "poison", 0, 3)
+    assert (worker.tally.lost, worker.tally.dead, worker.tally.failed) == (3, 1, 0)
     assert bench.traces() == ["x 1", "x 2", "x 3"]
     assert "SIGKILL" in str(job.last_error)
 
@@ -256,7 +258,7 @@ def test_lost_answers_lose_no_job_and_record_no_outcome_twice(bench: Bench, flak
     assert {bench.job(id).state for id in ids} == {"succeeded"}
     assert sorted(bench.traces()) == sorted(f"j{n} 1" for n in range(300))
     assert worker.tally.succeeded == 300
-    assert worker.tally.lost == 0
+    assert worker.tally.late == 0
 
 
 def test_a_worker_without_contact_kills_its_handlers_before_their_leases_end(bench: Bench, flaky: Flaky) -> None:
@@ -300,7 +302,7 @@ def test_a_worker_whose_lease_was_taken_stops_the_handler_and_records_nothing(be
         other = Consumer(bench.backend)
         assert other.recover(str(bench.job(long).owner)) == 1
         eventually(lambda: bench.job(long).state == "ready", "taken")
-        eventually(lambda: worker.tally.lost == 1, "the worker notices")
+        eventually(lambda: worker.tally.late == 1, "the worker notices")
         send(signal.SIGTERM)()
 
     during(bench, lambda: "start 60 1" in bench.traces() and bench.job(id).state == "succeeded", rob)

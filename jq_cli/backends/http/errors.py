@@ -31,6 +31,7 @@ class Problem(msgspec.Struct):
     title: str = ""
     detail: str = ""
     code: str = ""
+    field: str = ""
 
 
 def raised(reply: Reply, shown: str) -> JqError:
@@ -46,6 +47,8 @@ def raised(reply: Reply, shown: str) -> JqError:
         kind = BackendUnreachable if reply.status in _GATEWAY else BackendError
     if reply.status in _REFUSED:
         kind = NotAuthorised
+    if kind is errors.UsageError and problem.field:
+        return errors.InvalidField(problem.field, what.removeprefix(f"{problem.field}: "))
     return kind(f"{shown}: {what}" if issubclass(kind, BackendError) else what)
 
 

@@ -24,7 +24,8 @@ from jq_cli.backends.base import (
     QueueCounts,
     Setting,
 )  # fmt: skip
-from jq_cli.backends.memory.queue import MemoryQueue, UniqueKey
+from jq_cli.backends.cursor import read_place, read_ready_place
+from jq_cli.backends.memory.queue import Key, MemoryQueue, UniqueKey
 from jq_cli.backends.memory.watch import MemoryWatch, topics_of
 from jq_cli.change import DEDUP, IDEMPOTENCY, Change, KeyChange, Verdict
 from jq_cli.draft import Draft
@@ -253,7 +254,7 @@ class MemoryBackend(Backend):
         q.take_in(self._clock())
         places = q.orders[state].items[::-1] if reverse else q.orders[state].items
         if cursor is not None:
-            last = tuple(msgspec.json.decode(cursor))
+            last: Key = read_ready_place(cursor) if state == "ready" else read_place(cursor)
             places = [place for place in places if (place < last if reverse else place > last)]
         chosen = places[:limit]
         more = len(places) > limit

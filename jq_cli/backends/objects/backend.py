@@ -20,6 +20,7 @@ from jq_cli.backends.base import (
     Turned,
     Watch,
 )  # fmt: skip
+from jq_cli.backends.cursor import read_place, read_ready_place
 from jq_cli.backends.objects import reads
 from jq_cli.backends.objects.address import open_store, read_address
 from jq_cli.backends.objects.changes import apply
@@ -27,6 +28,7 @@ from jq_cli.backends.objects.check import check_store
 from jq_cli.backends.objects.claims import claim_rows, extend
 from jq_cli.backends.objects.inserts import insert
 from jq_cli.backends.objects.log import GRACE, Log
+from jq_cli.backends.objects.queue import Place
 from jq_cli.backends.objects.step import Step
 from jq_cli.backends.objects.store import Store
 from jq_cli.backends.objects.tables import Tables
@@ -114,7 +116,7 @@ class ObjectsBackend(Backend):
     def page(
         self, queue: str, state: State, *, cursor: str | None = None, limit: int = 100, reverse: bool = False
     ) -> Page:
-        last = None if cursor is None else tuple(msgspec.json.decode(cursor))
+        last = None if cursor is None else _place(state, cursor)
 
         def work(tables: Tables) -> Page:
             now = self._clock()
@@ -188,3 +190,7 @@ class ObjectsBackend(Backend):
 def _forget_ended_keys(step: Step) -> None:
     for _, queue, name in reads.ended_keys(step.tables, step.now, FORGET):
         step.set("keys", queue, name, None)
+
+
+def _place(state: State, cursor: str) -> Place:
+    return read_ready_place(cursor) if state == "ready" else read_place(cursor)

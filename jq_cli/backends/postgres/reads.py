@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 
 from jq_cli.backends.base import Controls, Due, Page, QueueCounts
+from jq_cli.backends.cursor import read_place
 from jq_cli.backends.phases import PHASES, RUNNING, SCHEDULED, STATE_OF, Row, job_of
 from jq_cli.backends.postgres.arrays import texts
 from jq_cli.backends.postgres.link import Link, Rows, Statement
 from jq_cli.backends.postgres.rows import COLUMNS
-from jq_cli.errors import InvalidField
 from jq_cli.job import STATES, Job, State
 
 Position = tuple[int, str]
@@ -131,8 +131,4 @@ def _position_of(row: Row) -> Position:
 def _position(cursor: str | None, reverse: bool) -> Position:
     if cursor is None:
         return _LAST if reverse else _FIRST
-    try:
-        position: Position = msgspec.json.decode(cursor, type=Position)
-        return position
-    except msgspec.MsgspecError:
-        raise InvalidField("cursor", f"{cursor[:40]!r} does not come from a listing") from None
+    return read_place(cursor)

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from jq_cli.backends.base import Controls, Due, Page, QueueCounts
+from jq_cli.backends.cursor import read_place
 from jq_cli.backends.redis.batches import STEP, batched
 from jq_cli.backends.redis.client import RedisClient
 from jq_cli.backends.redis.connection import Word
@@ -53,7 +54,7 @@ class RedisReader:
 
     def page(self, queue: str, state: State, cursor: str | None, limit: int, *, reverse: bool) -> Page:
         """See Backend.page. A cursor is the score and the id of the last job."""
-        place: tuple[Word, Word] = ("", "") if cursor is None else _place(cursor)
+        place: tuple[Word, Word] = ("", "") if cursor is None else read_place(cursor)
         more_to_take_in = b"1"
         while more_to_take_in:
             call = self._call("page", queue, state, limit, "1" if reverse else "", *place)
@@ -172,11 +173,6 @@ def _stored(ids: Sequence[str], columns: Sequence[Sequence[Any]]) -> list[Stored
 def _is_due(stored: Stored, now: int) -> bool:
     moment = stored.wake if stored.lease_until is None else stored.lease_until
     return moment is not None and moment <= now
-
-
-def _place(cursor: str) -> tuple[int, str]:
-    score, id_ = msgspec.json.decode(cursor, type=tuple[int, str])
-    return score, id_
 
 
 def _counts(queue: str, now: int, *answer: Any) -> QueueCounts:

@@ -3,10 +3,10 @@
 import msgspec
 
 from jq_cli.backends.base import Page, QueueCounts
+from jq_cli.backends.cursor import read_place
 from jq_cli.backends.phases import PHASES, READY, RUNNING, SCHEDULED, STATE_OF, Row, job_of
 from jq_cli.backends.sqlite.rows import COLUMNS, MOMENT_BITS, MOMENTS
 from jq_cli.backends.sqlite.space import COUNTERS, Space, read_controls
-from jq_cli.errors import InvalidField
 from jq_cli.job import STATES, Job, State
 
 Position = tuple[int, str]
@@ -74,11 +74,7 @@ def _position_of(row: Row) -> Position:
 def _position(cursor: str | None, reverse: bool) -> Position:
     if cursor is None:
         return _LAST if reverse else _FIRST
-    try:
-        position: Position = msgspec.json.decode(cursor, type=Position)
-        return position
-    except msgspec.MsgspecError:
-        raise InvalidField("cursor", f"{cursor[:40]!r} does not come from a listing") from None
+    return read_place(cursor)
 
 
 def held(space: Space, worker: str, now: int) -> list[Job]:
