@@ -2,6 +2,7 @@
 third-party ones come through the entry-point group `jq_cli.backends` (scheme = "module:function")."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -25,6 +26,16 @@ BUILT_IN = {
     "unix+http": "jq_cli.backends.http.backend:open_http",
 }
 """URL scheme to the function that opens it: `open_x(url, *, namespace, clock, **options) -> Backend`."""
+
+_READERS = {
+    "memory": "jq_cli.backends.memory.address:read_address",
+    "sqlite": "jq_cli.backends.sqlite.file:read_settings",
+    **dict.fromkeys(("redis", "rediss", "unix"), "jq_cli.backends.redis.address:parse_address"),
+    **dict.fromkeys(("postgres", "postgresql"), "jq_cli.backends.postgres.address:read_address"),
+    **dict.fromkeys(("file", "s3", "gs", "az"), "jq_cli.backends.objects.address:read_address"),
+    **dict.fromkeys(("http", "https", "unix+http"), "jq_cli.backends.http.address:parse_address"),
+}
+"""URL scheme to the function that reads a URL and the options beside it and raises UsageError; it opens nothing."""
 
 EXTRAS: dict[str, str] = {
     "postgres": "postgres",
@@ -56,14 +67,25 @@ def open_backend(spec: str, *, namespace: str = "jq", clock: Clock | None = None
     BackendUnreachable and NotAuthorised from those backends that connect at once.
     """
     check_name(namespace, "namespace")
-    scheme = scheme_of(spec)
-    url = DEFAULT_URLS.get(spec, spec if ":" in spec else f"{spec}://")
-    return _opener(scheme)(url, namespace=namespace, clock=clock, **options)
+    return _opener(scheme_of(spec))(_url(spec), namespace=namespace, clock=clock, **options)
+
+
+def check_options(spec: str, options: dict[str, Any]) -> None:
+    """Read the URL and the options of a built-in backend as opening it would, and open nothing. Raises UsageError naming what
+    cannot be used. Says nothing about backends from elsewhere, or where the driver is missing."""
+    module, _, function = _READERS.get(scheme_of(spec), "").partition(":")
+    if module:
+        with suppress(ModuleNotFoundError):
+            getattr(import_module(module), function)(_url(spec), options)
 
 
 def known() -> dict[str, str]:
     """Every scheme that can be opened here, with where it comes from: built-in or the entry point's value."""
     return {**dict.fromkeys(BUILT_IN, "built-in"), **{e.name: e.value for e in _entry_points()}}
+
+
+def _url(spec: str) -> str:
+    return DEFAULT_URLS.get(spec, spec if ":" in spec else f"{spec}://")
 
 
 def _opener(scheme: str) -> Callable[..., Backend]:

@@ -109,3 +109,35 @@ def test_a_password_is_never_shown(bare: Program, command: list[str], how: str) 
     assert CANARY not in result.out
     assert CANARY not in result.err
     assert result.code in (0, 5)
+
+
+def test_bad_options_of_every_store_are_reported_with_their_lines_and_nothing_is_opened(bare: Program) -> None:
+    stores = bare.home / "stores"
+    (bare.home / "jq.yaml").write_text(
+        "backend: a\nbackends:\n"
+        f"  a:\n    url: sqlite://{stores}/a.db\n    nonsense: 1\n    timeout: -1\n"
+        "  r:\n    url: redis://127.0.0.1:1/0\n    db: 1\n    timout: 2\n"
+        f"  f:\n    url: file://{stores}/f\n    timeout: soon\n"
+        "  h:\n    url: http://127.0.0.1:1?compres=1\n    timeout: 2\n"
+        "  p:\n    url: postgres://127.0.0.1:1/x\n    sslmod: require\n"
+        "  m:\n    url: memory://\n    x: 1\n"
+    )
+    result = bare("config", "check")
+    assert (result.code, result.out) == (2, "")
+    places = [line[line.rindex("(") :] for line in result.err.splitlines()]
+    assert places == [
+        "(backends.a.nonsense, jq.yaml line 5)", "(backends.a.timeout, jq.yaml line 6)", "(backends.r.timout, jq.yaml line 10)",
+        "(backends.f.timeout, jq.yaml line 13)", "(backends.h.url, jq.yaml line 15)", "(backends.p.sslmod, jq.yaml line 19)",
+        "(backends.m.x, jq.yaml line 22)",
+    ]  # fmt: skip
+    assert "unknown option 'nonsense'" in result.err
+    assert not stores.exists()
+
+
+def test_good_options_of_every_store_are_called_good_though_no_server_runs(bare: Program) -> None:
+    (bare.home / "jq.yaml").write_text(
+        "backends:\n  r: {url: 'redis://127.0.0.1:1/0', timeout: 1}\n  h: {url: 'http://127.0.0.1:1', compress: true}\n"
+        "  p: {url: 'postgres://127.0.0.1:1/x', sslmode: require}\n"
+    )
+    assert "ok" in bare.ok("config", "check").err
+    assert bare("config", "check", "--backend", "redis://127.0.0.1:1/0?timout=1").code == 2

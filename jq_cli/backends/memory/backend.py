@@ -25,11 +25,11 @@ from jq_cli.backends.base import (
     Setting,
 )  # fmt: skip
 from jq_cli.backends.cursor import read_place, read_ready_place
+from jq_cli.backends.memory.address import read_address
 from jq_cli.backends.memory.queue import Key, MemoryQueue, UniqueKey
 from jq_cli.backends.memory.watch import MemoryWatch, topics_of
 from jq_cli.change import DEDUP, IDEMPOTENCY, Change, KeyChange, Verdict
 from jq_cli.draft import Draft
-from jq_cli.errors import UsageError
 from jq_cli.job import FINAL, STATES, Job, State, Token
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -341,6 +341,5 @@ def _seen(job: Job, now: int) -> Job:
 
 def open_memory(url: str, *, namespace: str = "jq", clock: Clock | None = None, **options: object) -> Backend:
     """A fresh, empty store. The namespace makes no difference: nobody shares it."""
-    if options:
-        raise UsageError(f"memory://: unknown option {next(iter(options))!r}; known: none")
+    read_address(url, options)
     return MemoryBackend(clock)

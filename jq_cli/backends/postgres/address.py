@@ -77,6 +77,11 @@ def parse_address(url: str, options: dict[str, Any], namespace: str) -> Address:
     )
 
 
+def read_address(url: str, options: dict[str, Any]) -> Address:
+    """The address in the namespace that is the default. Raises UsageError naming what cannot be used."""
+    return parse_address(url, options, "jq")
+
+
 def schema_of(namespace: str) -> str:
     """The schema of a namespace: `jq` itself, else `jq_` and the name, cut and marked by its hash where that is too long."""
     schema = "jq" if namespace == "jq" else f"jq_{namespace}"
