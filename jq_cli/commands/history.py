@@ -43,10 +43,13 @@ def command(session: Session, /, target: str | None, sql: bool, form: Form, **gi
     if sql:
         _print_sql(session.settings)
         return
-    from jq_cli.hooks.history.reader import Filters, History
-
+    database = _database(session.settings)
+    try:
+        from jq_cli.hooks.history.reader import Filters, History
+    except ModuleNotFoundError as error:
+        raise UsageError(f"jq history needs the module {error.name!r}: pip install 'jq-cli[postgres]'") from error
     filters = Filters(namespace=session.settings.namespace, **_target(target), **_bounds(given))
-    with History(**_database(session.settings)) as history:
+    with History(**database) as history:
         show(LISTING, lambda: Answer(history.events(filters, limit=form.limit), _now()), form)
 
 

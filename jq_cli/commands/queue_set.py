@@ -34,7 +34,7 @@ def command(session: Session, queues: tuple[str, ...], max_running: int, yes: bo
                 targets.failed(error)
                 continue
             set_limit(client.backend, queue, max_running, session.settings.queue(queue).max_running)
-            words = f"runs at most {limit} jobs at once" if max_running else "has no limit"
+            words = f"runs at most {limit} of its jobs at once" if max_running else "has no limit"
             say(f"{queue} {words} (store: {client.backend.url})")
             targets.done += 1
     targets.end()

@@ -170,7 +170,8 @@ class Worker:
     def _turn(self) -> None:
         if self._timers.due("poll", POLL if self._served.hinted else POLL_WITHOUT_HINTS):
             self._served.dry = False
-        if self._served.dry or not self._wants_jobs():
+        # A job that ended may have made room under its queue's limit, which nobody announces: so outcomes always ask for more.
+        if (self._served.dry and not self._outcomes.pending) or not self._wants_jobs():
             self._outcomes.write()
             return
         sent_at = boot_time()

@@ -23,7 +23,7 @@ def test_a_limit_holds_over_all_workers_until_it_is_taken_back(jq_on_each: Progr
     put(jq_on_each, "q", *[b"1"] * 5)
     result = jq_on_each.ok("queue", "set", "q", "--max-running", "2")
     assert result.out == ""
-    assert "q runs at most 2 jobs at once (store: " in result.err
+    assert "q runs at most 2 of its jobs at once (store: " in result.err
     assert (claimable(jq_on_each), claimable(jq_on_each)) == (2, 0)
     assert "q has no limit" in jq_on_each.ok("queue", "set", "q", "--max-running", "0").err
     assert claimable(jq_on_each) == 3

@@ -131,6 +131,18 @@ def test_without_a_database_history_says_what_to_set(tmp_path: Path) -> None:
     assert (done.returncode, "POSTGRES_DSN" in done.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("dsn", [{}, {"POSTGRES_DSN": "postgres://nobody@127.0.0.1:1/db"}])
+def test_without_the_driver_history_says_what_to_set_or_to_install(tmp_path: Path, dsn: dict[str, str]) -> None:
+    hidden = tmp_path / "hidden" / "psycopg"
+    hidden.mkdir(parents=True)
+    (hidden / "__init__.py").write_text("raise ModuleNotFoundError('no psycopg', name='psycopg')")
+    program = Program("memory://", "t", tmp_path)
+    program.env |= {"PYTHONPATH": str(hidden.parent), **dsn}
+    done = program.run("history")
+    assert done.returncode == 2
+    assert ("pip install 'jq-cli[postgres]'" if dsn else "POSTGRES_DSN") in done.stderr
+
+
 def test_a_history_that_does_not_answer_is_exit_5_and_fails_no_enqueue(tmp_path: Path, sqlite_url: str) -> None:
     program = Program(sqlite_url, "t", tmp_path)
     program.env["POSTGRES_DSN"] = "postgres://u:hidden@127.0.0.1:1/db"

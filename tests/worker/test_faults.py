@@ -95,6 +95,17 @@ def test_short_jobs_do_not_wait_behind_a_long_one_in_its_child(bench: Bench) -> 
     assert sum("short" in line for line in bench.traces()) == 300
 
 
+def test_a_limited_queue_goes_on_when_a_job_ends_without_waiting_for_a_look(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jq_cli.worker.worker.POLL", 3_600.0)
+    monkeypatch.setattr("jq_cli.worker.worker.POLL_WITHOUT_HINTS", 3_600.0)
+    bench.backend.control("q", Setting(max_running=1))
+    bench.put(*range(5))
+    assert bench.work(call("trace"), processes=3) == 0
+    assert bench.states() == {"succeeded": 5}
+
+
 def test_a_child_is_replaced_after_its_share_of_jobs(bench: Bench) -> None:
     bench.put(*range(100))
     assert bench.work(call("recycled"), processes=1, max_jobs=30) == 0
