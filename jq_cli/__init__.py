@@ -8,10 +8,11 @@ interface: `RedisQueue(addr, queue)` and `queue_with_backend(backend)`. See docs
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jq_cli.backend_queue import BackendQueue, Context, RedisQueue, queue_with_backend
+    from jq_cli.api.backend_queue import BackendQueue, Context, RedisQueue, queue_with_backend
+    from jq_cli.api.constructors import MemoryBackend, PostgresBackend, RedisBackend, SQLiteBackend, open_backend
+    from jq_cli.api.queue import Queue, Receipt, Store, connect
     from jq_cli.backends.base import Backend, Controls, QueueCounts
     from jq_cli.config.settings import Settings
-    from jq_cli.constructors import MemoryBackend, PostgresBackend, RedisBackend, SQLiteBackend, open_backend
     from jq_cli.errors import (
         BackendError,
         BackendFull,
@@ -32,25 +33,24 @@ if TYPE_CHECKING:
     from jq_cli.handlers.callable import Permanent, Snooze
     from jq_cli.job import Backoff, Job
     from jq_cli.job_options import JobOptions
-    from jq_cli.queue import Queue, Receipt, Store, connect
     from jq_cli.waiting import Finished
 
 __version__ = "0.1.0"
 
 _LAZY = {
-    "BackendQueue": "backend_queue", "Context": "backend_queue", "RedisQueue": "backend_queue",
-    "queue_with_backend": "backend_queue",
+    "BackendQueue": "api.backend_queue", "Context": "api.backend_queue", "RedisQueue": "api.backend_queue",
+    "queue_with_backend": "api.backend_queue",
     "Backend": "backends.base", "Controls": "backends.base", "QueueCounts": "backends.base",
     "Settings": "config.settings",
-    "MemoryBackend": "constructors", "PostgresBackend": "constructors", "RedisBackend": "constructors",
-    "SQLiteBackend": "constructors", "open_backend": "constructors",
+    "MemoryBackend": "api.constructors", "PostgresBackend": "api.constructors", "RedisBackend": "api.constructors",
+    "SQLiteBackend": "api.constructors", "open_backend": "api.constructors",
     "BackendError": "errors", "BackendFull": "errors", "BackendUnreachable": "errors", "ConfigError": "errors",
     "Conflict": "errors", "IdempotencyMismatch": "errors", "InvalidField": "errors", "JqError": "errors",
     "LeaseLost": "errors", "NotAuthorised": "errors", "NotFound": "errors", "PartlyDone": "errors", "TimedOut": "errors",
     "UnknownBackend": "errors", "UsageError": "errors",
     "Permanent": "handlers.callable", "Snooze": "handlers.callable",
     "Backoff": "job", "Job": "job", "JobOptions": "job_options",
-    "Queue": "queue", "Receipt": "queue", "Store": "queue", "connect": "queue",
+    "Queue": "api.queue", "Receipt": "api.queue", "Store": "api.queue", "connect": "api.queue",
     "Finished": "waiting",
 }  # fmt: skip
 

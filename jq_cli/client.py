@@ -11,10 +11,10 @@ from jq_cli.closing import Closing
 from jq_cli.config.settings import Settings
 from jq_cli.draft import Draft, check_name
 from jq_cli.errors import BackendUnreachable, NotFound
-from jq_cli.filter import JobFilter
 from jq_cli.ids import is_ulid
 from jq_cli.job import Job, State
 from jq_cli.task import SideRecord, side_record
+from jq_cli.triage.filter import JobFilter
 
 Answer = TypeVar("Answer")
 

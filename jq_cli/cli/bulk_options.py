@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from jq_cli.bulk import Pace
 from jq_cli.cli import suggestions
 from jq_cli.cli.bulk_run import Action, Run, Scope
 from jq_cli.cli.filter_options import filter_options
@@ -17,6 +16,7 @@ from jq_cli.cli.targets import ids_from
 from jq_cli.errors import InvalidField, UsageError
 from jq_cli.ids import is_ulid
 from jq_cli.job import State
+from jq_cli.triage.bulk import Pace
 from jq_cli.view.bar import Bar
 
 _RATE = re.compile(r"(\d+(?:\.\d+)?)/([smh])")

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import msgspec
 
 from jq_cli.backends.base import QueueCounts
-from jq_cli.bulk import known_by
 from jq_cli.client import Client
-from jq_cli.filter import JobFilter
 from jq_cli.job import State
+from jq_cli.triage.bulk import known_by
+from jq_cli.triage.filter import JobFilter
 from jq_cli.view.bar import Bar
 
 

@@ -7,7 +7,6 @@ from itertools import islice
 import msgspec
 from msgspec.structs import replace
 
-from jq_cli.bulk import Bulk, Pace, Result, Unmatched, everything, known_by
 from jq_cli.change import Change, Unchanged
 from jq_cli.cli.bulk_plan import Plan, jobs_text, make_plan, question, stay
 from jq_cli.cli.confirm import confirm, confirm_in_production
@@ -17,9 +16,10 @@ from jq_cli.cli.stopping import Stopping
 from jq_cli.cli.targets import Targets
 from jq_cli.client import PAGE, Client
 from jq_cli.errors import Conflict, NotFound, UsageError
-from jq_cli.filter import JobFilter
 from jq_cli.history import noted
 from jq_cli.job import FINAL, Job, State
+from jq_cli.triage.bulk import Bulk, Pace, Result, Unmatched, everything, known_by
+from jq_cli.triage.filter import JobFilter
 from jq_cli.view.bar import Bar
 
 

@@ -14,11 +14,11 @@ from jq_cli.cli.editor import Sheet, editor
 from jq_cli.cli.session import Session, say
 from jq_cli.cli.targets import Targets, ids_from, split_queue
 from jq_cli.client import Client
-from jq_cli.edits import Edits
 from jq_cli.errors import Conflict, InvalidField, JqError, NotFound
 from jq_cli.history import noted
 from jq_cli.ids import nonce
 from jq_cli.job import Job, State
+from jq_cli.triage.edits import Edits
 
 
 def edit_with_values(

@@ -11,9 +11,9 @@ import click
 from jq_cli.cli.options import Function
 from jq_cli.draft import parse_payload
 from jq_cli.durations import parse_duration
-from jq_cli.edits import Edits
 from jq_cli.errors import InvalidField, UsageError
-from jq_cli.payload_path import Path, parse_path, typed
+from jq_cli.triage.edits import Edits
+from jq_cli.triage.payload_path import Path, parse_path, typed
 
 _ASSIGNMENT = re.compile(r"((?:[^=\\]|\\.)+)=(.*)", re.DOTALL)
 

@@ -10,8 +10,8 @@ from jq_cli.cli import suggestions
 from jq_cli.cli.options import Function
 from jq_cli.cli.targets import ids_from
 from jq_cli.errors import UsageError
-from jq_cli.filter import JobFilter
 from jq_cli.job import STATES, State
+from jq_cli.triage.filter import JobFilter
 
 ORDER: tuple[State, ...] = ("running", "ready", "scheduled", "dead", "cancelled", "succeeded")
 """States of one listing: first what moves."""
@@ -65,7 +65,7 @@ def group_option(function: Function) -> Function:
 
 
 def _groupings(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    from jq_cli.grouping import FIELDS
+    from jq_cli.triage.grouping import FIELDS
 
     return [word for word in ("error", "payload.", "header.", *FIELDS) if word.startswith(incomplete)]
 

@@ -35,7 +35,7 @@ def ids_in(*states: State) -> Suggest:
 
 def schedules(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Names of schedules that begin like this."""
-    from jq_cli.schedules import Schedules  # reads expressions and zones, which most completions need not
+    from jq_cli.cron.schedules import Schedules  # reads expressions and zones, which most completions need not
 
     return _offered(
         context, incomplete, lambda client: (each.name for each in Schedules(client.backend, client.settings).all())

@@ -9,7 +9,7 @@ from jq_cli.cli.options import pass_session
 from jq_cli.cli.schedule_options import schedule_fields, schedule_options
 from jq_cli.cli.session import Session, say
 from jq_cli.cron.schedule import Schedule
-from jq_cli.schedules import Schedules
+from jq_cli.cron.schedules import Schedules
 
 HELP = """Create a schedule that puts a job on QUEUE whenever CRON says so.
 

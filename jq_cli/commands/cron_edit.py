@@ -10,8 +10,8 @@ from jq_cli.cli.options import pass_session
 from jq_cli.cli.schedule_options import schedule_fields, schedule_options
 from jq_cli.cli.session import Session, say
 from jq_cli.cron.schedule import JOB_OPTIONS
+from jq_cli.cron.schedules import Schedules
 from jq_cli.errors import UsageError
-from jq_cli.schedules import Schedules
 
 HELP = """Change a schedule that was added with `jq cron add`. What is not named stays as it is.
 

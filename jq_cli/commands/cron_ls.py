@@ -6,7 +6,7 @@ from jq_cli.cli import options
 from jq_cli.cli.listing_options import listing_options
 from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session
-from jq_cli.schedules import Schedules
+from jq_cli.cron.schedules import Schedules
 from jq_cli.view.output import Answer, Form, Listing, show
 from jq_cli.view.schedule_records import SCHEDULE_FIELDS, schedule_record
 

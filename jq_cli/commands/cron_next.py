@@ -9,10 +9,10 @@ from jq_cli.cli import options, suggestions
 from jq_cli.cli.listing_options import listing_options
 from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session, say
+from jq_cli.cron.schedules import Schedules
 from jq_cli.cron.timetable import Timetable
 from jq_cli.durations import parse_moment
 from jq_cli.errors import Conflict
-from jq_cli.schedules import Schedules
 from jq_cli.view.output import Answer, Form, Listing, show
 
 FIELDS = ("local", "tick")

@@ -7,8 +7,8 @@ from jq_cli.cli.confirm import confirm_in_production
 from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session, say
 from jq_cli.cli.targets import Targets
+from jq_cli.cron.schedules import Schedules
 from jq_cli.errors import InvalidField, JqError
-from jq_cli.schedules import Schedules
 
 HELP = """Stop schedules, those of configuration files too, on all hosts, until `jq cron resume`. Jobs that were
 made already run."""

@@ -6,8 +6,8 @@ from jq_cli.cli import options, suggestions
 from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session, say
 from jq_cli.cli.targets import Targets
+from jq_cli.cron.schedules import Schedules
 from jq_cli.errors import JqError
-from jq_cli.schedules import Schedules
 
 HELP = """Let schedules fire again, from their next tick on. What came due while they were paused never fires."""
 

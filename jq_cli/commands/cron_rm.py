@@ -7,8 +7,8 @@ from jq_cli.cli.confirm import confirm_in_production
 from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session, say
 from jq_cli.cli.targets import Targets
+from jq_cli.cron.schedules import Schedules
 from jq_cli.errors import JqError
-from jq_cli.schedules import Schedules
 
 HELP = """Remove schedules. The jobs they made stay. A schedule of the configuration file is removed there; what the file of
 another host left in the store can be removed here, and comes back while a scheduler with that file runs."""

@@ -18,9 +18,9 @@ stores whose workers do not. Any number may run: each tick fires once. SIGHUP: r
 @pass_session
 def command(session: Session, quiet: bool) -> None:
     """Run until a signal; end with 128 and its number."""
+    from jq_cli.cron.loop import SchedulerLoop
+    from jq_cli.cron.scheduler import Scheduler
     from jq_cli.process.signals import Signals
-    from jq_cli.scheduler import Scheduler
-    from jq_cli.scheduler_loop import SchedulerLoop
 
     def tell(schedule: Schedule, tick: int, job: str) -> None:
         say(f"schedule {schedule.name}: job {job} on {schedule.queue}")

@@ -6,8 +6,8 @@ from jq_cli.cli import options, suggestions
 from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session
 from jq_cli.cli.targets import Targets
+from jq_cli.cron.schedules import Schedules
 from jq_cli.errors import JqError
-from jq_cli.schedules import Schedules
 
 HELP = """Make the job of each schedule now, beside its ticks, and print its id. Paused schedules can be triggered. A schedule
 whose jobs may not overlap is refused (exit 4) while its last job has not ended, unless forced."""

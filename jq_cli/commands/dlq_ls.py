@@ -7,7 +7,7 @@ from jq_cli.cli.filter_options import filter_options, group_option
 from jq_cli.cli.listing_options import LIMIT, listing_options
 from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session
-from jq_cli.filter import JobFilter
+from jq_cli.triage.filter import JobFilter
 from jq_cli.view.group_jobs import group_jobs
 from jq_cli.view.list_jobs import DEAD_COLUMNS, list_jobs
 from jq_cli.view.output import Form

@@ -9,7 +9,7 @@ from jq_cli.cli.session import Session
 from jq_cli.cli.show_options import show_options
 from jq_cli.cli.targets import ids_from
 from jq_cli.errors import UsageError
-from jq_cli.filter import JobFilter
+from jq_cli.triage.filter import JobFilter
 from jq_cli.view.output import Form
 from jq_cli.view.show_jobs import show_jobs
 

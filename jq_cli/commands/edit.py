@@ -10,8 +10,8 @@ from jq_cli.cli.edit_options import edit_options, edits_from
 from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session
 from jq_cli.cli.targets import split_queue
-from jq_cli.filter import JobFilter
 from jq_cli.job import State
+from jq_cli.triage.filter import JobFilter
 
 STATES: tuple[State, ...] = ("ready", "scheduled", "dead")
 """In which a job can be edited."""

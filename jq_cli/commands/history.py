@@ -66,7 +66,7 @@ def _target(target: str | None) -> dict[str, Any]:
 
 
 def _bounds(given: dict[str, Any]) -> dict[str, Any]:
-    from jq_cli.filter import parse_age
+    from jq_cli.triage.filter import parse_age
 
     moments = {n: parse_age(given[n], f"--{n}").moment(_now()) for n in ("since", "until") if given[n] is not None}
     return {**given, "since": None, "until": None, **moments}

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import click
 
 from jq_cli import lifecycle
-from jq_cli.bulk import Bulk, Result
 from jq_cli.change import Change
 from jq_cli.cli import options, suggestions
 from jq_cli.cli.confirm import confirm, confirm_in_production
@@ -17,6 +16,7 @@ from jq_cli.consumer import Consumer
 from jq_cli.errors import Conflict, JqError, NotFound, UsageError
 from jq_cli.job import Job
 from jq_cli.roster import registered
+from jq_cli.triage.bulk import Bulk, Result
 
 HELP = """Recover, now, the running jobs whose lease has ended: of the named queues, or of all. Prints how many. Each counts one
 loss and is ready again in its old place. (Every worker pool does the same each second.)

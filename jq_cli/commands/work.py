@@ -174,7 +174,7 @@ def _parts(settings: Settings, backend: Backend, given: dict[str, Any]) -> list[
     """A scheduler, unless the worker is told not to have one or is there to bring its queues to an end."""
     if given["no_cron"] or given["until_empty"]:
         return []
-    from jq_cli.scheduler import Scheduler
+    from jq_cli.cron.scheduler import Scheduler
     from jq_cli.worker.cron_part import CronPart
 
     return [CronPart(Scheduler(backend, settings, say=say))]

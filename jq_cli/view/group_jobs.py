@@ -6,9 +6,9 @@ from typing import Any
 from jq_cli.cli.session import say
 from jq_cli.cli.targets import Targets
 from jq_cli.client import Client
-from jq_cli.filter import JobFilter
-from jq_cli.grouping import MOST, Group, Tally
 from jq_cli.job import State
+from jq_cli.triage.filter import JobFilter
+from jq_cli.triage.grouping import MOST, Group, Tally
 from jq_cli.view.list_jobs import Looked, known_queues
 from jq_cli.view.output import Answer, Form, Listing, json_text, show
 from jq_cli.view.records import Record

@@ -8,8 +8,8 @@ from jq_cli.cli.session import say
 from jq_cli.cli.targets import Targets
 from jq_cli.client import Client
 from jq_cli.errors import NotFound
-from jq_cli.filter import JobFilter
 from jq_cli.job import Job, State
+from jq_cli.triage.filter import JobFilter
 from jq_cli.view.bar import Bar
 from jq_cli.view.output import Answer, Form, Listing, show
 from jq_cli.view.records import JOB_FIELDS, Record, job_record

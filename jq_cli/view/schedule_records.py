@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from msgspec.structs import asdict
 
 from jq_cli.cron.schedule import JOB_OPTIONS
+from jq_cli.cron.schedules import Known
 from jq_cli.job import Job
-from jq_cli.schedules import Known
 from jq_cli.view.records import Record, json_value
 
 SCHEDULE_FIELDS = (

@@ -7,8 +7,8 @@ from jq_cli.cli.show_options import print_json
 from jq_cli.cli.targets import Targets
 from jq_cli.client import Client
 from jq_cli.errors import Conflict, NotFound
-from jq_cli.filter import JobFilter
 from jq_cli.job import STATES, Job, State
+from jq_cli.triage.filter import JobFilter
 from jq_cli.view.job_view import full_record, print_job
 from jq_cli.view.output import Form, prepare
 from jq_cli.view.records import Record

@@ -2,7 +2,7 @@
 
 import time
 
-from jq_cli.scheduler import Scheduler
+from jq_cli.cron.scheduler import Scheduler
 from jq_cli.worker.part import Part
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jq_cli.queue import Queue, Store, connect
+from jq_cli.api.queue import Queue, Store, connect
 
 
 @pytest.fixture(autouse=True)

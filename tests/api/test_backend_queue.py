@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 import jq_cli
-from jq_cli.backend_queue import BackendQueue, RedisQueue, queue_with_backend
+from jq_cli.api.backend_queue import BackendQueue, RedisQueue, queue_with_backend
+from jq_cli.api.constructors import MemoryBackend, PostgresBackend, RedisBackend, SQLiteBackend
 from jq_cli.backends.base import Backend, Claim, Claimed, Turned
 from jq_cli.backends.memory.backend import MemoryBackend as Memory
 from jq_cli.config.settings import Settings
-from jq_cli.constructors import MemoryBackend, PostgresBackend, RedisBackend, SQLiteBackend
 from jq_cli.consumer import Consumer
 from jq_cli.errors import BackendUnreachable, InvalidField, LeaseLost, NotAuthorised, UsageError
 from tests.servers import RedisServer

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 import jq_cli
+from jq_cli.api.queue import Queue, Store, connect
 from jq_cli.consumer import Consumer
 from jq_cli.errors import (
     Conflict,
@@ -21,7 +22,6 @@ from jq_cli.errors import (
     UsageError,
 )
 from jq_cli.lifecycle import Outcome
-from jq_cli.queue import Queue, Store, connect
 
 
 def end(queue: Queue, kind: str = "succeeded", result: Any = None) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from jq_cli.api.queue import Queue, Store
+from jq_cli.api.shared_backend import SharedBackend
 from jq_cli.backends.base import Backend
-from jq_cli.queue import Queue, Store
-from jq_cli.shared_backend import SharedBackend
 
 
 def test_every_call_of_the_seam_takes_its_turn() -> None:

@@ -14,11 +14,11 @@ from typing import Any
 from jq_cli.backends.base import Backend, Inserted
 from jq_cli.config.settings import Settings
 from jq_cli.consumer import Consumer
+from jq_cli.cron.scheduler import RETRY, Scheduler
 from jq_cli.draft import Draft
 from jq_cli.errors import BackendUnreachable
 from jq_cli.job import FINAL
 from jq_cli.lifecycle import Keeping, Outcome
-from jq_cli.scheduler import RETRY, Scheduler
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE

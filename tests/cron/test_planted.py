@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from jq_cli import scheduler
 from jq_cli.backends.base import Backend
 from jq_cli.backends.memory.backend import MemoryBackend
+from jq_cli.cron import scheduler
 from jq_cli.cron.note import Run
 from jq_cli.draft import Draft
 from jq_cli.ids import new_id

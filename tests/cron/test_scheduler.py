@@ -18,11 +18,11 @@ from jq_cli.consumer import Consumer
 from jq_cli.cron import note as notes
 from jq_cli.cron.note import MOST_CAUGHT_UP, PREFIX, TAKEOVER, Note
 from jq_cli.cron.schedule import Schedule, tick_id
+from jq_cli.cron.scheduler import LOOK, Scheduler
+from jq_cli.cron.schedules import Schedules
 from jq_cli.errors import BackendUnreachable, Conflict, InvalidField, NotFound
 from jq_cli.job import Job
 from jq_cli.lifecycle import Outcome
-from jq_cli.scheduler import LOOK, Scheduler
-from jq_cli.schedules import Schedules
 from jq_cli.testing.clock import ManualClock
 
 NOON = int(datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()) * 1_000

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from jq_cli import scheduler
 from jq_cli.backends.base import Backend
 from jq_cli.backends.memory.backend import MemoryBackend
 from jq_cli.backends.registry import open_backend
 from jq_cli.config.settings import Settings
+from jq_cli.cron import scheduler
 from jq_cli.cron.note import SKIP_AFTER
 from jq_cli.cron.schedule import Schedule
 from jq_cli.cron.timetable import Timetable

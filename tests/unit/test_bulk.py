@@ -9,18 +9,18 @@ from msgspec.structs import replace
 
 from jq_cli import lifecycle
 from jq_cli.backends.memory.backend import MemoryBackend
-from jq_cli.bulk import Bulk, Result, Unmatched, known_by
 from jq_cli.change import Change, Verdict
 from jq_cli.cli.stopping import Stopping
 from jq_cli.client import PAGE, Client
 from jq_cli.consumer import Consumer
 from jq_cli.draft import make_draft
 from jq_cli.errors import Conflict, JqError, TimedOut
-from jq_cli.filter import JobFilter
 from jq_cli.ids import new_id, nonce
 from jq_cli.job import Job
 from jq_cli.lifecycle import Outcome
 from jq_cli.testing.clock import ManualClock
+from jq_cli.triage.bulk import Bulk, Result, Unmatched, known_by
+from jq_cli.triage.filter import JobFilter
 from jq_cli.view.list_jobs import Looked
 
 

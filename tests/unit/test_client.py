@@ -7,7 +7,6 @@ import pytest
 from jq_cli import lifecycle
 from jq_cli.backends.base import Claim, Inserted
 from jq_cli.backends.memory.backend import MemoryBackend
-from jq_cli.bulk import Bulk, Pace, Result
 from jq_cli.change import Change, Verdict
 from jq_cli.client import RESEND_AFTER, Client
 from jq_cli.config.settings import Settings
@@ -17,6 +16,7 @@ from jq_cli.errors import BackendUnreachable, Conflict, NotFound
 from jq_cli.ids import new_id
 from jq_cli.intake.drafting import Drafter
 from jq_cli.lifecycle import Outcome
+from jq_cli.triage.bulk import Bulk, Pace, Result
 
 
 class Flaky(MemoryBackend):

@@ -6,11 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from jq_cli.change import Change, Unchanged
-from jq_cli.edits import Edits
 from jq_cli.errors import Conflict, InvalidField
 from jq_cli.history import noted
 from jq_cli.job import FORMAT, STATES, Job, State
 from jq_cli.lifecycle import KEEPING, Keeping
+from jq_cli.triage.edits import Edits
 
 NOW = 1_750_000_000_000
 ID = "01K4ZZZZZZZZZZZZZZZZZZZZZZ"

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from jq_cli.errors import InvalidField
-from jq_cli.filter import JobFilter
 from jq_cli.job import Job
-from jq_cli.payload_path import parse_path
+from jq_cli.triage.filter import JobFilter
+from jq_cli.triage.payload_path import parse_path
 
 NOW = 1_000_000_000
 HOUR = 3_600_000
@@ -185,7 +185,7 @@ def test_ids_and_states_are_sets() -> None:
 
 def test_a_payload_is_not_decoded_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[bytes] = []
-    monkeypatch.setattr("jq_cli.filter.msgspec.json.decode", lambda text: decoded.append(text) or {})
+    monkeypatch.setattr("jq_cli.triage.filter.msgspec.json.decode", lambda text: decoded.append(text) or {})
     filter = JobFilter(payload=["a!=1"], priority="5")
     decoded.clear()
     assert not filter.matches(Job(priority=4, payload=b"{}"), NOW)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jq_cli.errors import UsageError
-from jq_cli.grouping import MAX_TEXT, Group, Tally, masked
 from jq_cli.job import Job, gist
+from jq_cli.triage.grouping import MAX_TEXT, Group, Tally, masked
 
 PIECES = [
     "exit code 65", "HTTP 404", "[Errno 2]", "ada@example.org", "01M86AJAP90VVY71368TVPC4NN", "2026-10-04T02:13:14Z", "0xff",

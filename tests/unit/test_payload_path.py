@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jq_cli.errors import InvalidField
-from jq_cli.payload_path import changed, parse_path, typed
+from jq_cli.triage.payload_path import changed, parse_path, typed
 
 PAYLOAD = b'{"to":"ada","items":[{"sku":"a","n":1},{"sku":"b"}],"deep":{"x":null}}'
 

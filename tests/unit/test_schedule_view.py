@@ -11,9 +11,9 @@ from jq_cli.commands.cron_ls import listing
 from jq_cli.config.settings import Settings
 from jq_cli.consumer import Consumer
 from jq_cli.cron.schedule import Schedule
+from jq_cli.cron.scheduler import RETRY, Scheduler
+from jq_cli.cron.schedules import Schedules
 from jq_cli.lifecycle import Outcome
-from jq_cli.scheduler import RETRY, Scheduler
-from jq_cli.schedules import Schedules
 from jq_cli.testing.clock import ManualClock
 from jq_cli.view import output
 from jq_cli.view.output import Answer, Form, emit

@@ -10,20 +10,20 @@ from typing import Any, Literal, Unpack
 import msgspec
 
 from jq_cli import lifecycle
+from jq_cli.api.constructors import shared
+from jq_cli.api.shared_backend import SharedBackend
 from jq_cli.backends.base import Backend, Controls, Inserted, QueueCounts, Setting
-from jq_cli.bulk import Bulk, Result, known_by
 from jq_cli.change import Change
 from jq_cli.client import Client
 from jq_cli.closing import Closing
 from jq_cli.config.load import Flags, load
 from jq_cli.config.settings import Settings
-from jq_cli.constructors import shared
 from jq_cli.draft import Draft, check_name
 from jq_cli.errors import IdempotencyMismatch, InvalidField, JqError, PartlyDone
 from jq_cli.history import noted
 from jq_cli.job import Job, State
 from jq_cli.job_options import ONE_JOB, Duration, JobOptions, make, seconds_of
-from jq_cli.shared_backend import SharedBackend
+from jq_cli.triage.bulk import Bulk, Result, known_by
 from jq_cli.waiting import Finished, Waiter
 
 BATCH = 1_000

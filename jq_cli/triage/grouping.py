@@ -8,9 +8,9 @@ from typing import Any, Literal
 import msgspec
 
 from jq_cli.errors import UsageError
-from jq_cli.filter import MISSING, moment_of, value_at
 from jq_cli.job import Job, gist
-from jq_cli.payload_path import parse_path
+from jq_cli.triage.filter import MISSING, moment_of, value_at
+from jq_cli.triage.payload_path import parse_path
 
 MOST = 10_000
 """Groups counted one by one; jobs of any further group are counted together as the others."""

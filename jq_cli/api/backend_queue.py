@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import msgspec
 
+from jq_cli.api.constructors import redis_address, shared
+from jq_cli.api.queue import Queue, Receipt, Store, connect
 from jq_cli.backends.base import Backend
 from jq_cli.change import Change
 from jq_cli.closing import Closing
 from jq_cli.config.load import Flags, load
 from jq_cli.config.settings import VISIBILITY, Settings
 from jq_cli.config.settings import Store as Where
-from jq_cli.constructors import redis_address, shared
 from jq_cli.consumer import Consumer
 from jq_cli.draft import check_name
 from jq_cli.errors import BackendUnreachable, InvalidField, LeaseLost, UsageError
@@ -26,7 +27,6 @@ from jq_cli.hints import Hints
 from jq_cli.job import Job, State, lease_of
 from jq_cli.job_options import Duration, JobOptions, seconds_of
 from jq_cli.lifecycle import Outcome
-from jq_cli.queue import Queue, Receipt, Store, connect
 from jq_cli.task import result_bytes
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from jq_cli.draft import MAX_PAYLOAD, check_payload, make_draft
 from jq_cli.errors import InvalidField
 from jq_cli.job import Job
 from jq_cli.lifecycle import KEEPING, Keeping
-from jq_cli.payload_path import Path, changed
+from jq_cli.triage.payload_path import Path, changed
 
 _BLANK = Job(id="0" * 26, queue="q", payload=b"{}")
 

@@ -14,7 +14,7 @@ import msgspec
 from jq_cli.durations import parse_duration, parse_moment
 from jq_cli.errors import InvalidField
 from jq_cli.job import FINAL, Job, State, gist
-from jq_cli.payload_path import Path, parse_path
+from jq_cli.triage.payload_path import Path, parse_path
 
 Check = Callable[[Job], bool]
 Operator = Literal["=", "!=", "~", "!~"]

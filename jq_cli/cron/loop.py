@@ -5,9 +5,9 @@ import signal
 from collections.abc import Callable
 
 from jq_cli.config.settings import Settings
+from jq_cli.cron.scheduler import Scheduler
 from jq_cli.errors import BackendError, JqError
 from jq_cli.process.signals import Signals
-from jq_cli.scheduler import Scheduler
 
 PAUSES = (0.2, 0.5, 1.0, 2.0)
 """Seconds between tries while the store does not answer; the last one again and again."""

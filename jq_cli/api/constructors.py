@@ -5,11 +5,11 @@ import os
 import warnings
 from typing import Any
 
+from jq_cli.api.shared_backend import SharedBackend
 from jq_cli.backends import registry
 from jq_cli.backends.base import Backend
 from jq_cli.config.settings import Settings
 from jq_cli.errors import UsageError
-from jq_cli.shared_backend import SharedBackend
 from jq_cli.store_url import redis_url
 
 

@@ -1,0 +1,1 @@
+"""The Python API, and the layer for programs written against the earlier interface."""
