@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from jq_cli import scheduler as module
+from jq_cli.cron import scheduler as module
 from jq_cli.backends.base import Backend
 from jq_cli.backends.memory.backend import MemoryBackend
 from jq_cli.backends.registry import open_backend
