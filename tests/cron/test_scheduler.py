@@ -9,13 +9,13 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from jq_cli.cron import scheduler as module
 from jq_cli.backends.base import Backend
 from jq_cli.backends.memory.backend import MemoryBackend
 from jq_cli.backends.registry import open_backend
 from jq_cli.config.settings import QueueSettings, Settings
 from jq_cli.consumer import Consumer
 from jq_cli.cron import note as notes
+from jq_cli.cron import scheduler as module
 from jq_cli.cron.note import MOST_CAUGHT_UP, PREFIX, TAKEOVER, Note
 from jq_cli.cron.schedule import Schedule, tick_id
 from jq_cli.cron.scheduler import LOOK, Scheduler
