@@ -18,7 +18,10 @@ def http_url(tmp_path: Path) -> Iterator[str]:
         yield server.url
 
 
-@pytest.fixture(params=["sqlite", "redis", "postgres", "http"])
+STORES = ["sqlite", "redis", "postgres", "http"]
+
+
+@pytest.fixture(params=STORES)
 def jq(request: pytest.FixtureRequest, tmp_path: Path, namespace: str) -> Program:
     """The program on a fresh store."""
     return Program(request.getfixturevalue(f"{request.param}_url"), namespace, tmp_path)
