@@ -1,4 +1,5 @@
-"""Planted bugs in the SQLite, Postgres and Redis backends: those that only such a store can have, in its SQL or its Lua."""
+"""Planted bugs in the SQLite, Postgres, Redis and objects backends: those that only such a store can have, in its SQL, its Lua or its
+log of commits."""
 
 from tests.conformance.planting import Mutant
 
@@ -9,6 +10,10 @@ def _sqlite(name: str, tests: str, *edits: tuple[str, str, str]) -> Mutant:
 
 def _redis(name: str, tests: str, *edits: tuple[str, str, str]) -> Mutant:
     return Mutant(name, edits, backend="redis", tests=tests)
+
+
+def _objects(name: str, tests: str, *edits: tuple[str, str, str]) -> Mutant:
+    return Mutant(name, edits, backend="objects", tests=tests)
 
 
 def _postgres(name: str, tests: str, *edits: tuple[str, str, str]) -> Mutant:
@@ -105,4 +110,33 @@ POSTGRES = [
     _postgres("a lease ends while it goes on", "not_a_millisecond_before", (
         "e-read", "AND j.phase = 3 AND j.rank <= due_jobs.wake ORDER", "AND j.phase = 3 ORDER")),
     _postgres("folding forgets what runs", "counts_a_loss", ("e-read", "running = t.running + d.running,", "running = t.running,")),
+]  # fmt: skip
+
+OBJECTS = [
+    _objects("a settle does not compare the token", "stale_worker", (
+        "changes.py", 'row.state != "running" or row.token != change.expect', 'row.state != "running"')),
+    _objects("a change that compares the version does not", "moved_on", (
+        "changes.py", "not change.fenced and row.version != change.expect", "not change.fenced and not row.version")),
+    _objects("a delay ends a millisecond late", "moment_its_delay_ends", ("queue.py", 'upto((now, "~"))', 'upto((now - 1, "~"))')),
+    _objects("a key lives a millisecond too long", "lives_for_its_ttl", ("queue.py", "key.until > now)", "key.until >= now)")),
+    _objects("the end of a job frees a key that another job has taken", "has_another_owner", (
+        "changes.py", "key is None or key.job != change.id", "key is None")),
+    _objects("a worker that has not heard of it undoes a requested stop", "request_to_cancel", (
+        "row.py", "(job.stop or old.stop)", "job.stop")),
+    _objects("a heartbeat leaves the version as it is", "defeats_it", (
+        "claims.py", 'version=f"{row.token}~{until}"', "version=row.version")),
+    _objects("a queue's jobs are handed out by id alone", "leaves_first", (
+        "row.py", "(-self.priority, self.ready_at, self.id)", "(0, 0, self.id)")),
+    _objects("a claim lets one more run than max_running", "max_running_limits", (
+        "claims.py", "queue.controls.max_running - len(", "queue.controls.max_running + 1 - len(")),
+    _objects("an at_most_once job is fetched ahead", "never_fetched_ahead", ("claims.py", ">= claim.idle", "> claim.idle")),
+    _objects("a cursor repeats the job it stands at", "join_to_the_whole", (
+        "queue.py", "0 if last is None else bisect_right(", "0 if last is None else bisect_left(")),
+    _objects("one finished job too many stays", "last_so_many", ("changes.py", "len(counted) - cap)", "len(counted) - cap - 1)")),
+    _objects("who lost a commit to another answers as if it were made", "concurrent", (
+        "log.py", "with self._store.turn():", "if True:"), (
+        "log.py", "and not self._is_mine(entry):\n            return False", "and not self._is_mine(entry):\n            return True")),
+    _objects("a lost commit is not taken back", "concurrent", (
+        "log.py", "with self._store.turn():", "if True:"), (
+        "log.py", "            raise\n        step.undo()\n        return False", "            raise\n        return False")),
 ]  # fmt: skip

@@ -16,7 +16,7 @@ from jq_cli.testing.machine import run_machine
 from tests.conformance.damage import damage_memory
 from tests.conformance.mutants import MEMORY
 from tests.conformance.mutants_policy import POLICY, Misjudgement, judging_wrongly
-from tests.conformance.mutants_stores import POSTGRES, REDIS, SQLITE
+from tests.conformance.mutants_stores import OBJECTS, POSTGRES, REDIS, SQLITE
 from tests.conformance.planting import Mutant, planted
 
 Errors = tuple[type[Exception], ...]
@@ -100,3 +100,10 @@ def test_the_named_tests_catch_in_postgres(mutant: Mutant, tmp_path: Path, postg
 def test_the_named_tests_catch_in_lua(mutant: Mutant, tmp_path: Path, redis_url: str) -> None:
     assert first_to_fail(planted("redis", (), tmp_path / "whole"), redis_url, mutant.tests) is None
     assert first_to_fail(planted("redis", mutant.edits, tmp_path / "bad"), redis_url, mutant.tests, WRONG) is not None
+
+
+@pytest.mark.parametrize("mutant", OBJECTS, ids=str)
+def test_the_named_tests_catch_in_a_folder(mutant: Mutant, tmp_path: Path, folder_url: str) -> None:
+    url = f"{folder_url}?timeout=60s"
+    assert first_to_fail(planted("objects", (), tmp_path / "whole"), url, mutant.tests) is None
+    assert first_to_fail(planted("objects", mutant.edits, tmp_path / "bad"), url, mutant.tests, WRONG) is not None
