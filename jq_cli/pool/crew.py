@@ -70,12 +70,10 @@ class Crew:
         return [msgspec.json.decode(line, type=Notice) for line in lines]
 
     def spawn(self, slot: int) -> socket.socket:
-        """Have a child started; gives the socket that leads to it."""
+        """Have a child started; gives the socket that leads to it. A keeper that is gone starts none: its end tells so."""
         ours, theirs = socket.socketpair()
-        try:
+        with theirs, suppress(ConnectionError):
             socket.send_fds(self._socket, [f"spawn {slot}\n".encode()], [theirs.fileno()])
-        finally:
-            theirs.close()
         ours.setblocking(False)
         return ours
 

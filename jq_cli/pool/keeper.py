@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import traceback
+from collections import deque
 from contextlib import suppress
 from select import select
 
@@ -31,6 +32,8 @@ class Keeper:
     def __init__(self, control: socket.socket, slots: Slots) -> None:
         self._control = control
         self._slots = slots
+        self._unread = b""
+        self._sockets: deque[int] = deque()
         self._children: dict[int, int] = {}
         self._handlers: dict[str, Handler] = {}
         self._wake, wake = os.pipe()
@@ -74,11 +77,14 @@ class Keeper:
         return self._obey() if control in readable else True
 
     def _obey(self) -> bool:
-        data, fds, _, _ = socket.recv_fds(self._control, 256, 1)
-        for line in data.decode().splitlines():
+        data, fds, _, _ = socket.recv_fds(self._control, 4096, 1)
+        self._sockets += fds
+        # A stream keeps no bounds: the worker may have said more than was read, and the last line may be cut.
+        *lines, self._unread = (self._unread + data).split(b"\n")
+        for line in lines:
             verb, slot, *rest = line.split()
-            if verb == "spawn":
-                self._spawn(int(slot), fds[0])
+            if verb == b"spawn":
+                self._spawn(int(slot), self._sockets.popleft())
             else:
                 self._kill(int(slot), int(rest[0]))
         return bool(data)

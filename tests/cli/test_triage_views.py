@@ -33,6 +33,9 @@ def mails(jq: Program) -> Program:
         backend.insert(
             [make_draft(Job(id=identity(n), queue="emails", payload=text)) for n, text in enumerate(payloads)]
         )
+        inserted = backend.now()
+        while backend.now() == inserted:
+            pass  # groups of one size are in the order of their last moment
         backend.insert(
             [
                 make_draft(Job(id=identity(50 + n), queue="emails", payload=text), delay=72 * HOUR)
