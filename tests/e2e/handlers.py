@@ -35,3 +35,8 @@ def once_endless(payload, job):
 
 def order(payload, job):
     log(job.id)
+
+
+def quick(payload, job):
+    log(job.id)
+    time.sleep(0.005)
