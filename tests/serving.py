@@ -34,7 +34,7 @@ class Serving:
         self.clocks: dict[str, ManualClock] = {}
         self.backends: dict[str, Backend] = {}
         self._store = store
-        options = options or Options(namespaces=1_000_000, upkeep=False)
+        options = options or Options(namespaces=1_000_000, upkeep=False, cron=False)
         self.service = Service(self._open, settings or Settings(), Access(tokens), options)
         place = Place(path=str(path)) if path is not None else Place("127.0.0.1", 0)
         self._socket, self.place = open_socket(place)

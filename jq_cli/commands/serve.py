@@ -14,7 +14,8 @@ HELP = """Serve the store over HTTP until SIGTERM or Ctrl-C.
 
 Others then need only the URL (and a token): jq --backend http://127.0.0.1:8787 enqueue emails '{"n": 1}'. Without tokens the
 server listens where only this machine reaches it. ADMIN_TOKEN in the environment is a token that may do everything; jq token new
-makes tokens that may do less. The server runs the maintenance of the store, so delays, leases and retention need no worker.
+makes tokens that may do less. The server runs the maintenance of the store and fires its schedules, so delays, leases,
+retention and cron need no worker.
 """
 
 
@@ -38,6 +39,7 @@ makes tokens that may do less. The server runs the maintenance of the store, so 
     "--namespaces", type=click.IntRange(1, 10_000), default=1, metavar="N", help="Serve up to N; 1: only its own."
 )
 @click.option("--no-maintenance", is_flag=True, help="Leave the maintenance tick to workers.")
+@click.option("--no-cron", is_flag=True, help="Fire no schedules; leave them to workers or jq cron run.")
 @click.option("--access-log", default="-", metavar="FILE|-|none", help="One JSON object a request; - is stderr.")
 @pass_session
 def command(session: Session, /, **given: Any) -> None:

@@ -16,7 +16,7 @@ from jq_cli.server.calls import Limits
 from jq_cli.server.guard import Guard, Line
 from jq_cli.server.seam import Seam
 from jq_cli.server.stores import Stores
-from jq_cli.server.upkeep import Upkeep
+from jq_cli.server.upkeep import Upkeep, duties
 from jq_cli.server.watches import Watches
 
 LEAST_BODY = 16 * 1024 * 1024
@@ -25,12 +25,14 @@ READY_PATIENCE = 2.0
 
 class Options(msgspec.Struct, frozen=True):
     """How the server serves. `hosts` and `origins`: see Guard; `namespaces`: how many are served, 1: only the server's own;
-    `upkeep`: whether it runs the maintenance tick; `log`: takes the lines of the access log."""
+    `upkeep`: whether it runs the maintenance tick; `cron`: whether it fires the schedules; `log`: takes the lines of the
+    access log."""
 
     hosts: Collection[str] = ("localhost", "127.0.0.1", "::1")
     origins: Collection[str] = ()
     namespaces: int = 1
     upkeep: bool = True
+    cron: bool = True
     log: Callable[[Line], None] = lambda _line: None
 
 
@@ -45,7 +47,7 @@ class Service:
         self.stores = Stores(opener, settings.namespace, most=options.namespaces)
         self.watches = Watches(self.stores)
         self._seam = Seam(self.stores, self.watches, Limits(settings.max_payload), max_body)
-        self._upkeep = Upkeep(self.stores, settings.keeping) if options.upkeep else None
+        self._upkeep = Upkeep(self.stores, duties(settings, maintenance=options.upkeep, cron=options.cron))
         self._guard = Guard(
             self._route,
             access,
@@ -90,11 +92,10 @@ class Service:
     async def _live(self, receive: Receive, send: Send) -> None:
         """From start to end."""
         await receive()
-        task = asyncio.create_task(self._upkeep.run()) if self._upkeep is not None else None
+        task = asyncio.create_task(self._upkeep.run())
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
+        task.cancel()
+        await asyncio.wait({task})
         await asyncio.to_thread(self.stores.close)
         await send({"type": "lifespan.shutdown.complete"})

@@ -35,6 +35,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     allow_origin: tuple[str, ...] = ()
     namespaces: int = 1
     no_maintenance: bool = False
+    no_cron: bool = False
     access_log: str = "none"
 
     def known_tokens(self) -> list[Token]:
@@ -61,6 +62,7 @@ def serve(settings: Settings, plan: Plan) -> int:
             origins=plan.allow_origin,
             namespaces=plan.namespaces,
             upkeep=not plan.no_maintenance,
+            cron=not plan.no_cron,
             log=_log_to(plan.access_log, opened),
         )
         service = Service(_opener(settings), settings, Access(tokens), options)
