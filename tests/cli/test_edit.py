@@ -297,7 +297,7 @@ def test_a_job_that_changed_meanwhile_is_refused_and_the_text_is_kept(jq_on_each
     [id] = dead(jq, "q")
     line, words = MEANWHILE[name]
     result = jq("edit", id, "--requeue", env=editor(jq, line.replace("ID", id), 'echo \'{"mine": 1}\' > "$1"'))
-    assert (result.code, result.out.splitlines()[-1]) == (4, "0")
+    assert (result.code, result.out.splitlines()[-1]) == (4, "0"), result
     assert words in result.err
     [file] = kept(jq)
     assert f"what you typed is kept in {file}" in result.err
