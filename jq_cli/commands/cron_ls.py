@@ -1,7 +1,5 @@
 """`jq cron ls`: the schedules and how they fare."""
 
-from shutil import get_terminal_size
-
 from jq_cli.cli import options
 from jq_cli.cli.listing_options import listing_options
 from jq_cli.cli.options import pass_session
@@ -10,21 +8,13 @@ from jq_cli.cron.schedules import Schedules
 from jq_cli.view.output import Answer, Form, Listing, show
 from jq_cli.view.schedule_records import SCHEDULE_FIELDS, schedule_record
 
-WIDE = 100
-"""Cells that a terminal needs for all of the usual columns."""
-
-COLUMNS = SCHEDULE_FIELDS[:9]
-FEW_COLUMNS = ("name", "cron", "last_fire", "next_fire", "lag", "last_outcome")
-
-
-def listing(form: Form) -> Listing:
-    """What can be listed; a narrow terminal shows fewer columns."""
-    narrow = form.terminal and get_terminal_size().columns < WIDE
-    columns = FEW_COLUMNS if narrow else COLUMNS
-    return Listing(
-        fields=SCHEDULE_FIELDS, columns=columns, id="name", whole=frozenset({"name", "state", "last_outcome"})
-    )
-
+LISTING = Listing(
+    fields=SCHEDULE_FIELDS,
+    columns=SCHEDULE_FIELDS[:9],
+    id="name",
+    whole=frozenset({"name", "state", "last_outcome"}),
+    few=("name", "cron", "last_fire", "next_fire", "lag", "last_outcome"),
+)
 
 HELP = """List the schedules of the store and of the configuration file.
 
@@ -46,4 +36,4 @@ def command(session: Session, form: Form) -> None:
             jobs = schedules.last_jobs(known)
             return Answer([schedule_record(each, jobs, now) for each in known], now)
 
-        show(listing(form), fetch, form)
+        show(LISTING, fetch, form)

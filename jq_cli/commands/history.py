@@ -17,7 +17,13 @@ from jq_cli.ids import is_ulid
 from jq_cli.view.output import Answer, Form, Listing, show
 
 FIELDS = ("at", "event", "queue", "job", "attempt", "worker", "reason", "error", "payload", "id")
-LISTING = Listing(fields=FIELDS, columns=FIELDS[:8], id="job", whole=frozenset({"event", "queue", "job", "id"}))
+LISTING = Listing(
+    fields=FIELDS,
+    columns=FIELDS[:8],
+    id="job",
+    whole=frozenset({"event", "queue", "job", "id"}),
+    few=("at", "event", "job", "attempt", "error"),
+)
 
 HELP = """Show what happened to jobs, the newest event first: of a queue, of one job, or of all.
 

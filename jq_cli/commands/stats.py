@@ -23,6 +23,7 @@ With --over or --watch also how many each second: since the look before, or over
 _RATES = tuple(f"{name}_per_s" for name in TOTALS)
 FIELDS = ("queue", "ready", "running", *(f"total_{name}" for name in TOTALS), *_RATES)
 _COUNTED = ("enqueued", "succeeded", "failed", "dead")
+HEADS = {f"total_{name}": name for name in _COUNTED} | {f"{name}_per_s": f"{name}/s" for name in _COUNTED}
 
 
 @options.command("stats", HELP)
@@ -49,7 +50,7 @@ def command(session: Session, queues: tuple[str, ...], over: str | None, form: F
             before.update({each.queue: each for each in counts})
             return Answer(records, counts[0].now if counts else 0)
 
-        show(Listing(fields=FIELDS, columns=columns, id="queue"), fetch, form)
+        show(Listing(fields=FIELDS, columns=columns, id="queue", heads=HEADS), fetch, form)
 
 
 def _look(client: Client, queues: Sequence[str]) -> list[QueueCounts]:

@@ -12,7 +12,7 @@ from jq_cli.view.output import Answer, Form, Listing, show
 from jq_cli.view.records import Record
 
 FIELDS = ("id", "state", "queues", "processes", "running", "done", "started_at", "seen_at", "host", "pid", "hooks")
-LISTING = Listing(fields=FIELDS, columns=FIELDS[:8], id="id")
+LISTING = Listing(fields=FIELDS, columns=FIELDS[:8], id="id", few=("id", "state", "running", "done", "seen_at"))
 
 
 @options.command("workers", "List the worker pools. One whose heartbeat ran out is shown as dead.")
@@ -24,12 +24,12 @@ def command(session: Session, form: Form) -> None:
 
         def fetch() -> Answer:
             now = backend.now()
-            return Answer([_record(each, now) for each in registered(backend)], now)
+            return Answer([_record(each, now, form) for each in registered(backend)], now)
 
         show(LISTING, fetch, form)
 
 
-def _record(worker: Registration, now: int) -> Record:
+def _record(worker: Registration, now: int, form: Form) -> Record:
     record = msgspec.structs.asdict(worker)
-    record["queues"] = list(worker.queues)
+    record["queues"] = ", ".join(worker.queues) or "all" if form.kind == "table" else list(worker.queues)
     return record | ({"state": "dead"} if worker.dead(now) else {})

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from shutil import get_terminal_size
 from typing import Any, Literal
 
 import msgspec
@@ -49,11 +50,15 @@ class Form(msgspec.Struct, frozen=True):
         return self.color == "always" or is_terminal(sys.stdout)
 
 
+WIDE = 120
+"""Cells that a terminal needs for a listing that has `few` columns to show all of its usual ones."""
+
+
 class Listing(msgspec.Struct, frozen=True):
     """What can be listed: its fields in JSON, those shown unless others are asked for, the one that `-q` prints.
 
-    `more` fields are there only for those who ask with `--columns`; `whole` ones are never cut. `heads` are shorter names in
-    the table that is shown unless columns are asked for.
+    `few` are shown on a narrow terminal. `more` fields are there only for those who ask with `--columns`; `whole` ones are never
+    cut. `heads` are shorter names in the table that is shown unless columns are asked for.
     """
 
     fields: tuple[str, ...]
@@ -62,6 +67,7 @@ class Listing(msgspec.Struct, frozen=True):
     more: tuple[str, ...] = ()
     whole: frozenset[str] = frozenset({"id", "queue", "state"})
     heads: Mapping[str, str] = {}
+    few: tuple[str, ...] = ()
 
     def chosen(self, form: Form) -> tuple[str, ...]:
         """The fields to print. Raises UsageError for one that does not exist."""
@@ -71,7 +77,9 @@ class Listing(msgspec.Struct, frozen=True):
                 raise UsageError(f"no column {name[:40]!r}; known: {known}")
         if form.columns:
             return form.columns
-        return self.fields if form.kind in ("json", "jsonl") else self.columns
+        if form.kind in ("json", "jsonl"):
+            return self.fields
+        return self.few if self.few and form.terminal and get_terminal_size().columns < WIDE else self.columns
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -111,9 +111,9 @@ def test_bad_input_is_named(jq: Program, arguments: list[str], problem: str) -> 
 def test_totals_outlive_the_jobs(shop: Program) -> None:
     shop.ok("dlq", "purge", "builds", "--all", "--yes")
     assert shop.ok("stats").lines == [
-        "queue   ready  total_enqueued  total_succeeded  total_failed  total_dead",
-        "builds      0               1                0             1  1",
-        "emails      3               3                0             0  0",
+        "queue   ready  enqueued  succeeded  failed  dead",
+        "builds      0         1          0       1  1",
+        "emails      3         3          0       0  0",
     ]
     assert shop("stats", "nope").code == 3
 
