@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test lint types soak bench completions docs clean
+.PHONY: demo test lint types soak bench figures completions docs clean
 
 demo: $(VENV)/.core
 	$(BIN)/python demo/demo.py
@@ -21,7 +21,10 @@ lint: $(VENV)/.lint
 soak: $(VENV)/.test   ## hours of random histories and kills; SOAK=N scales it
 	JQ_SOAK=$(or $(SOAK),10) $(PYTEST) -n auto --timeout 36000 tests/conformance tests/e2e tests/cron $(ARGS)
 
-bench: $(VENV)/.bench
+bench: $(VENV)/.test   ## beside other queues; ARGS=--help names the options
+	$(BIN)/python benchmarks/peers $(ARGS)
+
+figures: $(VENV)/.bench
 	$(BIN)/python benchmarks/figures.py $(ARGS)
 
 completions: $(VENV)/.core

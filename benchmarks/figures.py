@@ -1,4 +1,4 @@
-"""The figures this project promises, measured in one run on one machine, as a Markdown table. Run it with `make bench`.
+"""The figures this project promises, measured in one run on one machine, as a Markdown table. Run it with `make figures`.
 
 Whole processes are measured, as people run them. Every figure that is repeated is given as its median with its least and
 greatest value; runs that are compared with each other are interleaved. `--quick` measures a tenth of the jobs.
@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.processes import cpu_seconds, descendants_of, pss  # noqa: E402
 from tests.servers import RedisServer  # noqa: E402 the project's own fixtures start the server
 
 BIN = Path(sys.executable).parent
@@ -196,24 +197,6 @@ def lines_of(path: Path, count: int) -> list[str]:
                 return lines
         time.sleep(0.002)
     raise TimeoutError(f"{path} never got {count} lines")
-
-
-def descendants_of(parent: int) -> list[int]:
-    """All processes below one."""
-    children = [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
-    return children + [each for child in children for each in descendants_of(child)]
-
-
-def cpu_seconds(pid: int) -> float:
-    """Processor time a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def pss(pid: int) -> float:
-    """MiB of memory, shared pages divided among those who share them."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(next(line for line in rollup.splitlines() if line.startswith("Pss:")).split()[1]) / 1024
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""Queues side by side: every peer through one harness, one small adapter each, on private stores. Run it with `make bench`."""
