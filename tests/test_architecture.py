@@ -53,11 +53,11 @@ IMPURE = {
     "sqlite3",
 }
 DRIVERS = {
-    "h11": "backends.http", "uvicorn": "server", "httptools": "server",
+    "h11": "backends.http", "uvicorn": "server", "httptools": "server", "prometheus_client": "metrics",
     "redis": "backends.redis", "hiredis": "backends.redis", "sqlite3": "backends.sqlite", "fcntl": ("backends.sqlite", "backends.objects", "pool"),
     "obstore": "backends.objects", "yaml": "config", "pytest": "testing", "hypothesis": "testing", "fakeredis": "nobody", "pickle": "nobody",
     "marshal": "nobody", "shelve": "nobody", "typer": "nobody", "asyncio": ("handlers", "pool", "server"),
-    "psycopg": ("backends.postgres", "hooks.history"), "http": ("post", "server"), "ssl": ("post", "sockets", "server"),
+    "psycopg": ("backends.postgres", "hooks.history"), "http": ("post", "server", "metrics"), "ssl": ("post", "sockets", "server"),
     "rich": "view", "sqlalchemy": "nobody", "click": ("cli", "commands", "reference"),
 }  # fmt: skip
 """Libraries, and the beginnings of the names of the modules that may import them."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 
@@ -46,12 +47,15 @@ class Session:
         self.settings = settings = load(self.flags)
         return settings
 
-    def open(self) -> Backend:
-        """The store, opened; close it, or use it as a context manager. Errors name the store."""
+    def open(self, around: Callable[[Backend], Backend] | None = None) -> Backend:
+        """The store, opened; close it, or use it as a context manager. Errors name the store. `around` puts something before the
+        store itself, such as what measures its calls."""
         try:
             backend = self.settings.open()
         except BackendError as error:
             raise named(error, self.settings.store.shown) from error
+        if around is not None:
+            backend = around(backend)
         if not self.settings.hooks:
             return backend
         from jq_cli.config.hook_specs import observed

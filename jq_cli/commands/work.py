@@ -72,6 +72,7 @@ def _option(*names: str, **attributes: Any) -> Callable[[Callable[..., Any]], Ca
 @_option(
     "--env", "env", multiple=True, metavar="NAME", help="A further environment variable, or pattern, for handlers."
 )
+@_option("--metrics-port", metavar="[HOST:]PORT", help="Show metrics for Prometheus there; see docs/metrics.md.")
 @_option("--no-cron", is_flag=True, help="Fire no schedules; with --until-empty a worker fires none anyway.")
 @_option("-q", "--quiet", is_flag=True, help="No messages about single jobs and no progress line.")
 @pass_session
@@ -149,7 +150,8 @@ def _work(session: Session, queues: tuple[str, ...], handlers: dict[str, Handler
     options = _options(session, queues, given)
     progress = ProgressLine(sys.stderr, shown=not given["quiet"])
     _check_hooks(settings)
-    with session.open() as backend:
+    metrics = _metrics(session, given["metrics_port"])
+    with session.open(metrics.around if metrics else None) as backend:
         if given["source"] is not None:
             _enqueue(session, backend, queues, given["source"])
         consumer = Consumer(backend, keeping=settings.keeping)
@@ -160,7 +162,11 @@ def _work(session: Session, queues: tuple[str, ...], handlers: dict[str, Handler
             env=env,
             say=(lambda _text: None) if given["quiet"] else progress.say,
             watch_tally=progress.show,
-            parts=[*_parts(settings, backend, given), *hook_parts(backend)],
+            parts=[
+                *_parts(settings, backend, given),
+                *hook_parts(backend),
+                *(metrics.parts(backend) if metrics else ()),
+            ],
         )
         if not given["quiet"]:
             served = ", ".join(queues or [q for q in handlers if q != "*"] or ["all queues"])
@@ -168,6 +174,19 @@ def _work(session: Session, queues: tuple[str, ...], handlers: dict[str, Handler
         code = worker.run()
     progress.end(worker.tally)
     return code
+
+
+def _metrics(session: Session, given: str | None) -> Any:
+    """What measures the worker, None when nobody asked for it."""
+    if given is None:
+        return None
+    try:
+        from jq_cli.metrics.worker import WorkerMetrics
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("jq_cli"):
+            raise
+        raise UsageError(f"--metrics-port needs the module {error.name!r}: pip install 'jq-cli[metrics]'") from error
+    return WorkerMetrics(given, session.settings, say)
 
 
 def _parts(settings: Settings, backend: Backend, given: dict[str, Any]) -> list[Part]:

@@ -14,6 +14,7 @@ from jq_cli.server.access import Access
 from jq_cli.server.asgi import Receive, Scope, Send, answer_json
 from jq_cli.server.calls import Limits
 from jq_cli.server.guard import Guard, Line
+from jq_cli.server.metrics import Metrics
 from jq_cli.server.seam import Seam
 from jq_cli.server.stores import Stores
 from jq_cli.server.upkeep import Upkeep, duties
@@ -44,7 +45,8 @@ class Service:
     ) -> None:
         options = options or Options()
         max_body = max(LEAST_BODY, 2 * settings.max_payload)
-        self.stores = Stores(opener, settings.namespace, most=options.namespaces)
+        self.metrics = Metrics(settings)
+        self.stores = Stores(self.metrics.measuring(opener), settings.namespace, most=options.namespaces)
         self.watches = Watches(self.stores)
         self._seam = Seam(self.stores, self.watches, Limits(settings.max_payload), max_body)
         self._upkeep = Upkeep(self.stores, duties(settings, maintenance=options.upkeep, cron=options.cron))
@@ -78,6 +80,8 @@ class Service:
             await answer_json(scope, send, 200, {"status": "ok"})
         elif path == "/readyz":
             await self._ready(scope, send)
+        elif path.startswith("/metrics"):
+            await self.metrics.answer(self.stores, scope, send)
         else:
             raise NotFound(f"no such path: {path[:200]}")
 

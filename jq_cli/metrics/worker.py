@@ -1,0 +1,38 @@
+"""The metrics of one worker, put together: what stands before its store, and what lives in its loop."""
+
+from collections.abc import Callable
+
+from jq_cli.backends.base import Backend
+from jq_cli.config.settings import Settings
+from jq_cli.hooks.observed import emitter_of
+from jq_cli.metrics.address import parse_address
+from jq_cli.metrics.labels import QueueLabels
+from jq_cli.metrics.listener import Listener
+from jq_cli.metrics.measured import measured
+from jq_cli.metrics.meters import Meters
+from jq_cli.metrics.part import MetricsPart
+from jq_cli.metrics.snapshot import Snapshots
+from jq_cli.worker.part import Part
+
+
+class WorkerMetrics:
+    """Made from the text of `--metrics-port`. Raises UsageError when it is no address, or one that cannot be had."""
+
+    def __init__(self, address: str, settings: Settings, say: Callable[[str], None]) -> None:
+        self._listener = Listener(parse_address(address))
+        self._settings = settings
+        self._say = say
+        self.meters = Meters(QueueLabels(settings.queues))
+
+    def around(self, backend: Backend) -> Backend:
+        """The worker's store, measured."""
+        return measured(backend, self.meters)
+
+    def parts(self, backend: Backend) -> list[Part]:
+        """What the worker gives turns to."""
+        emitter = emitter_of(backend)
+        if emitter is not None:
+            self.meters.watch_hooks(
+                lambda: {name: {"sent": each.sent, "dropped": each.dropped} for name, each in emitter.counts().items()}
+            )
+        return [MetricsPart(self._listener, backend, self.meters, Snapshots(self._settings), self._say)]
