@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import settings
 
+from tests.dynamodb_server import DynamoServer
 from tests.moto_server import CREDENTIALS, MotoServer
 from tests.postgres_server import PostgresServer
 from tests.servers import FakeRedis, RedisServer
@@ -67,6 +68,14 @@ def own_postgres() -> Iterator[PostgresServer]:
 def postgres_url(postgres_server: PostgresServer) -> str:
     """The URL of the shared Postgres; use it with `namespace`."""
     return postgres_server.url
+
+
+@pytest.fixture(scope="session")
+def dynamodb_server() -> Iterator[DynamoServer]:
+    """The DynamoDB shared by the tests of this process; each test makes a table of its own."""
+    server = DynamoServer()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

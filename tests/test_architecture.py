@@ -58,7 +58,7 @@ DRIVERS = {
     "obstore": "backends.objects", "yaml": "config", "pytest": "testing", "hypothesis": "testing", "fakeredis": "nobody", "pickle": "nobody",
     "marshal": "nobody", "shelve": "nobody", "typer": "nobody", "asyncio": ("handlers", "pool", "server"),
     "psycopg": ("backends.postgres", "hooks.history"), "http": ("post", "server", "metrics"), "ssl": ("post", "sockets", "server"),
-    "rich": "view", "sqlalchemy": "nobody", "click": ("cli", "commands", "reference"),
+    "rich": "view", "botocore": "backends.dynamodb", "sqlalchemy": "nobody", "click": ("cli", "commands", "reference"),
 }  # fmt: skip
 """Libraries, and the beginnings of the names of the modules that may import them."""
 

@@ -24,6 +24,7 @@ BUILT_IN = {
     "http": "jq_cli.backends.http.backend:open_http",
     "https": "jq_cli.backends.http.backend:open_http",
     "unix+http": "jq_cli.backends.http.backend:open_http",
+    "dynamodb": "jq_cli.backends.dynamodb.backend:open_dynamodb",
 }
 """URL scheme to the function that opens it: `open_x(url, *, namespace, clock, **options) -> Backend`."""
 
@@ -34,6 +35,7 @@ _READERS = {
     **dict.fromkeys(("postgres", "postgresql"), "jq_cli.backends.postgres.address:read_address"),
     **dict.fromkeys(("file", "s3", "gs", "az"), "jq_cli.backends.objects.address:read_address"),
     **dict.fromkeys(("http", "https", "unix+http"), "jq_cli.backends.http.address:parse_address"),
+    "dynamodb": "jq_cli.backends.dynamodb.address:read_address",
 }
 """URL scheme to the function that reads a URL and the options beside it and raises UsageError; it opens nothing."""
 
@@ -41,6 +43,7 @@ EXTRAS: dict[str, str] = {
     "postgres": "postgres",
     "postgresql": "postgres",
     **dict.fromkeys(("s3", "gs", "az"), "objects"),
+    "dynamodb": "dynamodb",
 }
 """Scheme to the extra of this distribution that brings its driver, where it is not part of the core."""
 

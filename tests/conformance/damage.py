@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from jq_cli.backends.dynamodb.backend import DynamoBackend
 from jq_cli.backends.memory.backend import MemoryBackend
 from jq_cli.backends.objects.backend import ObjectsBackend
 from jq_cli.backends.objects.step import Step
@@ -42,3 +43,15 @@ def damage_objects(backend: ObjectsBackend, queue: str, id: str, body: bytes) ->
         step.row(queue, id, replace(row, body=step.shelf.put(body)))
 
     backend._log.write(work)
+
+
+def damage_dynamodb(backend: DynamoBackend, queue: str, id: str, body: bytes) -> None:
+    """The body is an attribute of its own."""
+    pk, sk = backend._keys.job(queue, id)
+    backend._client.begin()
+    backend._client.call(
+        "update_item",
+        Key={"pk": {"S": pk}, "sk": {"S": sk}},
+        UpdateExpression="SET body = :body",
+        ExpressionAttributeValues={":body": {"B": body}},
+    )

@@ -1,0 +1,1 @@
+"""The DynamoDB backend: one table, no server to run."""

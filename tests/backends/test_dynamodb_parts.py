@@ -1,0 +1,69 @@
+"""The parts of the DynamoDB backend that need no server: addresses, places, the service's clock."""
+
+from email.utils import formatdate
+from itertools import pairwise
+
+import pytest
+
+from jq_cli.backends.dynamodb import clock as clocks
+from jq_cli.backends.dynamodb.address import read_address
+from jq_cli.backends.dynamodb.clock import ServiceClock
+from jq_cli.backends.dynamodb.keys import after, before, place
+from jq_cli.errors import UsageError
+from jq_cli.ids import new_id
+from jq_cli.job import Job
+
+
+def test_an_address_names_table_region_and_shards() -> None:
+    address = read_address("dynamodb://jobs?region=eu-central-1", {"shards": 4})
+    assert (address.table, address.region, address.shards) == ("jobs", "eu-central-1", 4)
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "words"),
+    [
+        ("dynamodb://jo", {}, "3 to 255 of A-Z a-z 0-9 _ . -, got 'dynamodb://jo'"),
+        ("dynamodb://a/b", {}, "expected dynamodb://TABLE"),
+        ("dynamodb://jobs?reggion=x", {}, "unknown option 'reggion'; known: region, endpoint, shards, timeout"),
+        ("dynamodb://jobs", {"shards": 0}, "shards: expected 1..64, got '0'"),
+        ("dynamodb://jobs?shards=2.5", {}, "shards: expected 1..64, got '2.5'"),
+        ("dynamodb://jobs?timeout=soon", {}, "timeout: expected 0.1..60, got 'soon'"),
+    ],
+)
+def test_a_bad_address_names_the_thing_and_the_bound(url: str, options: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=words.replace("?", r"\?").replace(".", r"\.")):
+        read_address(url, options)
+
+
+def test_places_sort_as_jobs_leave() -> None:
+    jobs = [
+        Job(id=new_id(), priority=priority, ready_at=ready_at)
+        for priority in (-1_000, -1, 0, 5, 1_000)
+        for ready_at in (0, 999, 1_750_000_000_000, 9_999_999_999_999)
+    ]
+    assert sorted(jobs, key=place) == sorted(jobs, key=lambda job: job.order)
+
+
+def test_what_follows_a_place_is_after_it_and_what_precedes_it_before() -> None:
+    places = sorted(place(Job(id=new_id(), ready_at=7)) for _ in range(50))
+    for one, two in pairwise(places):
+        assert one < after(one) < two
+        assert one <= before(two) < two
+
+
+def test_the_clock_comes_to_the_service_s_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    local, skew = 1_750_000_000_000, 42_345
+    clock = ServiceClock()
+    for step in range(40):
+        now = local + step * 331
+        monkeypatch.setattr(clocks, "_local", lambda now=now: now)
+        clock.heard(formatdate((now + skew) // 1_000, usegmt=True), now)
+    assert abs(clock() - (now + skew)) < 340  # the answers came 331 ms apart
+
+
+def test_the_clock_starts_anew_when_a_clock_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = ServiceClock()
+    for local in (1_750_000_000_000, 1_750_009_000_000):
+        monkeypatch.setattr(clocks, "_local", lambda local=local: local)
+        clock.heard(formatdate(1_750_000_000, usegmt=True), local)
+        assert abs(clock() - 1_750_000_000_500) <= 500
