@@ -22,6 +22,10 @@ def _postgres(name: str, tests: str, *edits: tuple[str, str, str]) -> Mutant:
     )
 
 
+def _dynamodb(name: str, tests: str, *edits: tuple[str, str, str]) -> Mutant:
+    return Mutant(name, edits, backend="dynamodb", tests=tests)
+
+
 SQLITE = [
     _sqlite("a settle does not compare the token", "stale_worker", (
         "changes.py", "AND token = ? AND coalesce", "AND token > substr(?, 1, 0) AND coalesce")),
@@ -139,4 +143,28 @@ OBJECTS = [
     _objects("a lost commit is not taken back", "concurrent", (
         "log.py", "with self._store.turn():", "if True:"), (
         "log.py", "            raise\n        step.undo()\n        return False", "            raise\n        return False")),
+]  # fmt: skip
+
+DYNAMODB = [
+    _dynamodb("a settle does not compare the token", "stale_worker", (
+        "changes.py", ' or item["token"] != change.expect)', ")")),
+    _dynamodb("a delay ends a millisecond late", "moment_its_delay_ends", ("reads.py", "moment(now, LAST))", "moment(now - 1, LAST))")),
+    _dynamodb("a taken-in job loses its priority", "due_job_of_high_priority_is_never_passed_by_ready", (
+        "claims.py", 'place(replace(job_of(item), state="ready"))', 'place(replace(job_of(item), state="ready", priority=0))')),
+    _dynamodb("a key lives a millisecond too long", "lives_for_its_ttl", (
+        "inserts.py", "now + 1) > now else", "now + 1) >= now else")),
+    _dynamodb("the end of a job frees a key that another job has taken", "has_another_owner", (
+        "changes.py", 'if held is None or held["job"] != change.id:', "if held is None:")),
+    _dynamodb("trimmed jobs are still counted", "last_so_many", (
+        "changes.py", "moved(step, queue, item, None)", "step.count(queue, 'counted', -1)")),
+    _dynamodb("a worker that has not heard of it undoes a requested stop", "request_to_cancel", (
+        "changes.py", 'elif "stop" in old:', 'elif old is item_of:')),
+    _dynamodb("a heartbeat leaves the version as it is", "defeats_it", (
+        "claims.py", 'lease_until=until, version=f"{lease.token}~{until}")', "lease_until=until)")),
+    _dynamodb("ready jobs are handed out by id alone", "leaves_first", (
+        "keys.py", "{MAX_PRIORITY - job.priority:04d}/{job.ready_at:013d}/{job.id}", "{job.id}/{job.ready_at:013d}")),
+    _dynamodb("a claim does not look at the limit of the queue", "max_running_limits", (
+        "claims.py", "if not controls.max_running:", "if controls:")),
+    _dynamodb("a large payload loses its second part", "one_mebibyte", (
+        "rows.py", "range(0, len(payload), PART)", "range(0, min(len(payload), PART), PART)")),
 ]  # fmt: skip

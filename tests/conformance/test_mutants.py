@@ -16,8 +16,9 @@ from jq_cli.testing.machine import run_machine
 from tests.conformance.damage import damage_memory
 from tests.conformance.mutants import MEMORY
 from tests.conformance.mutants_policy import POLICY, Misjudgement, judging_wrongly
-from tests.conformance.mutants_stores import OBJECTS, POSTGRES, REDIS, SQLITE
+from tests.conformance.mutants_stores import DYNAMODB, OBJECTS, POSTGRES, REDIS, SQLITE
 from tests.conformance.planting import Mutant, planted
+from tests.dynamodb_server import DynamoServer
 
 Errors = tuple[type[Exception], ...]
 WRONG: Errors = (AssertionError, BackendUnreachable)
@@ -107,3 +108,10 @@ def test_the_named_tests_catch_in_a_folder(mutant: Mutant, tmp_path: Path, folde
     url = f"{folder_url}?timeout=60s"
     assert first_to_fail(planted("objects", (), tmp_path / "whole"), url, mutant.tests) is None
     assert first_to_fail(planted("objects", mutant.edits, tmp_path / "bad"), url, mutant.tests, WRONG) is not None
+
+
+@pytest.mark.parametrize("mutant", DYNAMODB, ids=str)
+def test_the_named_tests_catch_in_items(mutant: Mutant, tmp_path: Path, dynamodb_server: DynamoServer) -> None:
+    opener, bad = planted("dynamodb", (), tmp_path / "whole"), planted("dynamodb", mutant.edits, tmp_path / "bad")
+    assert first_to_fail(opener, dynamodb_server.table(), mutant.tests) is None
+    assert first_to_fail(bad, dynamodb_server.table(), mutant.tests, WRONG) is not None

@@ -22,6 +22,7 @@ from jq_cli.backends.base import (
     Inserted,
     Page,
     QueueCounts,
+    Schema,
     Setting,
 )  # fmt: skip
 from jq_cli.backends.dynamodb.address import Address, read_address
@@ -32,6 +33,7 @@ from jq_cli.backends.dynamodb.inserts import check_sizes, insert
 from jq_cli.backends.dynamodb.keys import LAST, Keys, after, before, moment
 from jq_cli.backends.dynamodb.reads import Span, controls_of, counters, due_span, jobs_of, merged, span_of
 from jq_cli.backends.dynamodb.rows import Item
+from jq_cli.backends.dynamodb.schema import DynamoSchema
 from jq_cli.backends.dynamodb.step import Step, Steps
 from jq_cli.change import Change, Verdict
 from jq_cli.draft import Draft
@@ -252,6 +254,10 @@ class DynamoBackend(Backend):
             self._client.begin()
             self._client.get([self._keys.control("now")])  # an answer tells the service's time
         return self._clock()
+
+    @property
+    def schema(self) -> Schema:
+        return DynamoSchema(self._client)
 
     # --- parts ---
 

@@ -131,7 +131,7 @@ class Client:
         if code in UNAUTHORISED:
             return NotAuthorised(f"{self.address.url}: {words}")
         if code == "ResourceNotFoundException":
-            return BackendError(f"{self.address.url}: there is no such table; `jq db init` makes it")
+            return _NoTable(f"{self.address.url}: there is no such table; `jq db init` makes it")
         if code == "ItemCollectionSizeLimitExceeded":
             return BackendFull(f"{self.address.url}: a queue holds at most 10 GB for each of its shards")
         if "Item size" in words:
@@ -145,6 +145,14 @@ class Client:
             if code not in BUSY and code != "ConditionalCheckFailed":
                 raise self._error(code, f"{code}: {words}")
         raise Moved
+
+    def find_table(self) -> dict[str, Any] | None:
+        """What DynamoDB says of the table, None where there is none."""
+        try:
+            table: dict[str, Any] = self.call("describe_table")["Table"]
+            return table
+        except _NoTable:
+            return None
 
     # --- items ---
 
@@ -199,6 +207,10 @@ class Client:
             if "LastEvaluatedKey" not in page:
                 return
             arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+class _NoTable(BackendError):
+    pass
 
 
 class _Cancelled(Exception):
