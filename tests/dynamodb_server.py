@@ -82,7 +82,7 @@ class DynamoServer:
         self._tables += 1
         name = f"jobs{self._tables}"
         self._client.create_table(**definition(name))
-        return f"dynamodb://{name}?region=eu-central-1&endpoint={self.endpoint}&timeout=60"
+        return f"dynamodb://{name}?region=eu-central-1&endpoint={self.endpoint}&timeout=60s"
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGKILL)

@@ -15,9 +15,9 @@ from jq_cli.cli.session import Session, say
 )
 @pass_session
 def command(session: Session, since: int) -> None:
-    """Nothing is sent to the server."""
+    """Nothing is sent to the store."""
     with session.open() as backend:
         if backend.schema is None:
             say(f"nothing to print: {backend.url} needs no tables made")
         else:
-            click.echo(f"BEGIN;\n{backend.schema.sql(since)}COMMIT;")
+            click.echo(backend.schema.sql(since), nl=False)

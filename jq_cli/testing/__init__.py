@@ -17,6 +17,7 @@ pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in iter_
 from jq_cli.testing.clock import ManualClock  # noqa: E402 - after the rewrite is registered
 from jq_cli.testing.store import Store  # noqa: E402
 from jq_cli.testing.structure import check_structure  # noqa: E402
+from jq_cli.testing.subject import Subject  # noqa: E402
 from jq_cli.testing.suite import ConformanceSuite  # noqa: E402
 
-__all__ = ["ConformanceSuite", "ManualClock", "Store", "check_structure"]
+__all__ = ["ConformanceSuite", "ManualClock", "Store", "Subject", "check_structure"]

@@ -70,12 +70,13 @@ class ConcurrencyTests:
     """Races."""
 
     def test_of_a_thousand_concurrent_enqueues_with_one_dedup_key_exactly_one_makes_a_job(self, store: Store) -> None:
-        drafts = [store.draft(dedup_key="k") for _ in range(1_000)]
+        number = store.many(1_000)
+        drafts = [store.draft(dedup_key="k") for _ in range(number)]
         answers = joined(at_once(store, [offering(drafts[n::CLIENTS]) for n in range(CLIENTS)]))
         (winner,) = [id for status, id in answers if status == "created"]
         assert {id for _, id in answers} == {winner}
         assert store.ids("ready") == [winner]
-        assert (store.total("enqueued"), store.total("duplicates")) == (1, 999)
+        assert (store.total("enqueued"), store.total("duplicates")) == (1, number - 1)
 
     def test_of_concurrent_enqueues_with_one_idempotency_key_exactly_one_makes_a_job(self, store: Store) -> None:
         drafts = [store.draft(idempotency_key="k") for _ in range(80)]
@@ -89,11 +90,11 @@ class ConcurrencyTests:
         assert store.counts().states["ready"] == 1
 
     def test_concurrent_claims_never_hand_out_a_job_twice(self, store: Store) -> None:
-        drafts = [store.draft() for _ in range(400)]
+        drafts = [store.draft() for _ in range(store.many(400))]
         store.insert(*drafts)
         claimed = at_once(store, [claiming(f"w{n}", 1 + n) for n in range(CLIENTS)])
         assert sorted(joined(claimed)) == [draft.job.id for draft in drafts]
-        assert store.count("running") == 400
+        assert store.count("running") == len(drafts)
 
     def test_concurrent_claims_respect_max_running(self, store: Store) -> None:
         store.insert(*[store.draft() for _ in range(100)])
@@ -102,12 +103,13 @@ class ConcurrencyTests:
         assert len(joined(claimed)) == store.count("running") == 7
 
     def test_ten_tickers_over_a_thousand_ended_leases_move_each_job_once(self, store: Store) -> None:
-        store.insert(*[store.draft() for _ in range(1_000)])
-        assert len(store.claim(1_000)) == 1_000
+        number = store.many(1_000)
+        store.insert(*[store.draft() for _ in range(number)])
+        assert len(store.claim(number)) == number
         store.clock.advance(10_000)
         moved = at_once(store, [lambda backend: Consumer(backend).tick()] * 10)
-        assert sum(moved) == store.total("recovered") == store.count("ready") == 1_000
-        assert {job.losses for job in store.claim(1_000)} == {1}
+        assert sum(moved) == store.total("recovered") == store.count("ready") == number
+        assert {job.losses for job in store.claim(number)} == {1}
 
     def test_one_of_many_concurrent_reports_of_one_outcome_is_applied(self, store: Store) -> None:
         change = store.outcome(store.run())

@@ -52,13 +52,14 @@ class OrderTests:
     def test_ten_thousand_jobs_of_one_millisecond_leave_in_the_order_in_which_they_were_enqueued(
         self, store: Store
     ) -> None:
-        drafts = [store.draft(b"%d" % n) for n in range(10_000)]
-        for start in range(0, 10_000, 1_000):
-            store.insert(*drafts[start : start + 1_000])
+        number, batch = store.many(10_000), store.many(1_000)
+        drafts = [store.draft(b"%d" % n) for n in range(number)]
+        for start in range(0, number, batch):
+            store.insert(*drafts[start : start + batch])
         claimed: list[bytes] = []
-        while jobs := store.claim(1_000):
+        while jobs := store.claim(batch):
             claimed += [job.payload for job in jobs]
-        assert claimed == [b"%d" % n for n in range(10_000)]
+        assert claimed == [b"%d" % n for n in range(number)]
 
     def test_a_batch_is_handed_out_in_the_same_order_as_one_by_one(self, store: Store) -> None:
         ids = [store.add(priority=n % 3) for n in range(12)]
@@ -94,7 +95,7 @@ class OrderTests:
         assert store.take().id == urgent
 
     def test_a_due_job_of_high_priority_is_never_passed_by_thousands_of_due_ones(self, store: Store) -> None:
-        store.insert(*[store.draft(delay=50) for _ in range(2_500)])
+        store.insert(*[store.draft(delay=50) for _ in range(store.many(2_500))])
         urgent = store.add(priority=1, delay=60)
         store.clock.advance(60)
         assert store.take().id == urgent

@@ -129,7 +129,7 @@ class RecoveryTests:
         assert {job.id for job in store.backend.due(10).jobs} == ids
 
     def test_a_tick_settles_more_than_one_batch(self, store: Store) -> None:
-        number = 2 * TICK_BATCH + 10
+        number = TICK_BATCH + store.many(TICK_BATCH) + 10
         store.insert(*[store.draft() for _ in range(number)])
         while store.claim(1_000):
             pass

@@ -27,11 +27,11 @@ Damager = Callable[[Backend, str, str, bytes], None]
 class Store:
     """One store in a namespace of its own. `keeping` is the retention policy that `settle` and `tick` apply."""
 
-    def __init__(self, opener: Opener, *, alone: bool = False, damager: Damager | None = None) -> None:
+    def __init__(self, opener: Opener, *, alone: bool = False, slow: int = 1, damager: Damager | None = None) -> None:
         self.clock = ManualClock()
         self.namespace = "t" + nonce()
         self.keeping = KEEPING
-        self._opener, self._alone, self._damager = opener, alone, damager
+        self._opener, self._alone, self._slow, self._damager = opener, alone, slow, damager
         self._opened = ExitStack()
         self.backend = self._opened.enter_context(opener(self.clock, self.namespace))
 
@@ -47,6 +47,10 @@ class Store:
         """A second handle on the same store, to be used by the calling thread and closed by the caller. A store that lives
         inside one process has only one handle, which is given again."""
         return self.backend if self._alone else self._opener(self.clock, self.namespace)
+
+    def many(self, number: int) -> int:
+        """So many jobs, or fewer on a store that is slow (see Subject)."""
+        return number // self._slow
 
     def elsewhere(self) -> Backend:
         """A handle on another namespace of the same store."""

@@ -1,12 +1,5 @@
 """The conformance suite: docs/semantics.md in executable form, section by section."""
 
-from collections.abc import Iterator
-
-import pytest
-
-from jq_cli.backends.base import Backend
-from jq_cli.backends.registry import open_backend
-from jq_cli.testing.clock import ManualClock
 from jq_cli.testing.concurrency import ConcurrencyTests
 from jq_cli.testing.controls import ControlsTests
 from jq_cli.testing.damage import DamageTests
@@ -23,12 +16,13 @@ from jq_cli.testing.order import OrderTests
 from jq_cli.testing.random_runs import RandomRunsTests
 from jq_cli.testing.recovery import RecoveryTests
 from jq_cli.testing.states import StatesTests
-from jq_cli.testing.store import Store
+from jq_cli.testing.subject import Subject
 from jq_cli.testing.timekeeping import TimekeepingTests
 from jq_cli.testing.watching import WatchingTests
 
 
 class ConformanceSuite(
+    Subject,
     IdentityTests,  # 1, 2   names, ids, and a record that comes back as it was sent
     StatesTests,  # 3        the life-cycle picture, arrow by arrow
     OrderTests,  # 4         who goes first
@@ -48,34 +42,9 @@ class ConformanceSuite(
     ConcurrencyTests,
     RandomRunsTests,
 ):
-    """Everything a backend must do. Derive a test class from it that says where the store is:
+    """Everything a backend must do. Derive a test class from it that says where the store is; see Subject for what else it
+    may say.
 
-        class TestMyStore(ConformanceSuite):
-            url = "mystore://localhost/test"
-
-    url     opened through the registry with a namespace of its own for each test; or override `open`
-    alone   set it when every `open` makes a new, empty store inside this process: tests of several clients then share
-            one handle among threads
-    damage  override it, or the tests of damaged rows are skipped
+    class TestMyStore(ConformanceSuite):
+        url = "mystore://localhost/test"
     """
-
-    url = ""
-    alone = False
-
-    def open(self, clock: ManualClock, namespace: str) -> Backend:
-        """The store under test, bound to a clock and a namespace. Opened twice with one namespace it is the same store."""
-        return open_backend(self.url, namespace=namespace, clock=clock)
-
-    def damage(self, backend: Backend, queue: str, id: str, body: bytes) -> None:
-        """Overwrite the stored body of a job with these bytes, past the seam, as a defect or a newer version would."""
-        pytest.skip("the suite has no damage hook for this backend, so rows cannot be damaged")
-
-    @pytest.fixture
-    def store(self) -> Iterator[Store]:
-        """A fresh store; after the test its counts, listings and rows must tell the same story."""
-        store = Store(self.open, alone=self.alone, damager=self.damage)
-        try:
-            yield store
-            store.check()
-        finally:
-            store.close()

@@ -26,7 +26,7 @@ def proxy(dynamodb_server: DynamoServer) -> Iterator[DynamoProxy]:
 @pytest.fixture
 def store(dynamodb_server: DynamoServer, proxy: DynamoProxy) -> Iterator[Store]:
     table = dynamodb_server.table().partition("?")[0]
-    url = f"{table}?region=eu-central-1&endpoint={proxy.endpoint}&timeout=20"
+    url = f"{table}?region=eu-central-1&endpoint={proxy.endpoint}&timeout=20s"
 
     def opened(clock: ManualClock, namespace: str) -> Backend:
         return open_backend(url, namespace=namespace, clock=clock)
@@ -114,13 +114,13 @@ def test_credentials_that_are_refused_say_so(store: Store, proxy: DynamoProxy) -
 
 def test_a_store_that_is_busy_is_unreachable_at_the_deadline(proxy: DynamoProxy) -> None:
     proxy.fault = lambda operation, request: error("ThrottlingException", "slow down")
-    url = f"dynamodb://jobs?region=eu-central-1&endpoint={proxy.endpoint}&timeout=0.3"
+    url = f"dynamodb://jobs?region=eu-central-1&endpoint={proxy.endpoint}&timeout=0.3s"
     with open_backend(url) as backend, pytest.raises(BackendUnreachable, match=r"no answer within 0\.3 s: .*slow down"):
         backend.queues()
 
 
 def test_nobody_listening_is_unreachable() -> None:
-    url = "dynamodb://jobs?region=eu-central-1&endpoint=http://127.0.0.1:9&timeout=0.2"
+    url = "dynamodb://jobs?region=eu-central-1&endpoint=http://127.0.0.1:9&timeout=0.2s"
     with open_backend(url) as backend, pytest.raises(BackendUnreachable, match="no answer within"):
         backend.queues()
 

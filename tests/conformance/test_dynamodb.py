@@ -6,14 +6,16 @@ import pytest
 
 from jq_cli.backends.base import Backend
 from jq_cli.backends.dynamodb.backend import DynamoBackend
-from jq_cli.testing import ConformanceSuite
+from jq_cli.testing import ConformanceSuite, Subject
+from jq_cli.testing.listing import ListingTests
+from jq_cli.testing.order import OrderTests
 from tests.conformance.damage import damage_dynamodb
 from tests.dynamodb_server import DynamoServer
 
 
 class TestDynamoDB(ConformanceSuite):
-    runs = 5
-    steps = 30
+    slow = 20
+    runs, steps = 5, 30
 
     @pytest.fixture(autouse=True)
     def table(self, dynamodb_server: DynamoServer) -> None:
@@ -23,10 +25,10 @@ class TestDynamoDB(ConformanceSuite):
         damage_dynamodb(cast(DynamoBackend, backend), queue, id, body)
 
 
-class TestShardedDynamoDB(TestDynamoDB):
-    """Several partitions for each queue: the same behaviour at more throughput."""
+class TestShardedDynamoDB(Subject, OrderTests, ListingTests):
+    """Several partitions for each queue: who goes first, and what is listed, is what it is with one."""
 
-    runs = 2
+    slow = 20
 
     @pytest.fixture(autouse=True)
     def table(self, dynamodb_server: DynamoServer) -> None:

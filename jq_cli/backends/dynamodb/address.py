@@ -5,13 +5,15 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from jq_cli.draft import seconds
 from jq_cli.errors import InvalidField, UsageError
 
 SCHEME = "dynamodb://"
 OPTIONS = ("region", "endpoint", "shards", "timeout")
 MAX_SHARDS = 64
 TIMEOUT = 2.0
-MAX_TIMEOUT = 60.0
+MIN_TIMEOUT = 0.1
+MAX_TIMEOUT = 600.0
 
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
@@ -45,8 +47,8 @@ def read_address(url: str, options: dict[str, object]) -> Address:
         table,
         _text("region", given.get("region")),
         _text("endpoint", given.get("endpoint")),
-        int(_number("shards", given.get("shards", 1), 1, MAX_SHARDS)),
-        _number("timeout", given.get("timeout", TIMEOUT), 0.1, MAX_TIMEOUT),
+        _shards(given.get("shards", 1)),
+        _timeout(given.get("timeout", TIMEOUT)),
     )
 
 
@@ -56,11 +58,15 @@ def _text(name: str, value: object) -> str | None:
     return value
 
 
-def _number(name: str, value: object, low: float, high: float) -> float:
-    try:
-        number = float(str(value))
-    except ValueError:
-        number = low - 1
-    if not low <= number <= high or (name == "shards" and number != int(number)):
-        raise InvalidField(name, f"expected {low:g}..{high:g}, got {str(value)[:40]!r}")
+def _shards(value: object) -> int:
+    text = str(value)
+    if not (text.isascii() and text.isdecimal() and len(text) < 4 and 1 <= int(text) <= MAX_SHARDS):
+        raise InvalidField("shards", f"expected 1..{MAX_SHARDS}, got {text[:40]!r}")
+    return int(text)
+
+
+def _timeout(value: object) -> float:
+    number = seconds(value, "timeout") if isinstance(value, str | int | float) else -1.0
+    if not MIN_TIMEOUT <= number <= MAX_TIMEOUT:
+        raise InvalidField("timeout", f"expected {MIN_TIMEOUT:g}..{MAX_TIMEOUT:g} s, got {str(value)[:40]!r}")
     return number

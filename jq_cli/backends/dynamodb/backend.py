@@ -30,9 +30,9 @@ from jq_cli.backends.dynamodb.changes import apply, forget, trim, unpacked
 from jq_cli.backends.dynamodb.claims import claim_jobs, extend, oldest_ready, take_in
 from jq_cli.backends.dynamodb.client import Client, wire
 from jq_cli.backends.dynamodb.inserts import check_sizes, insert
-from jq_cli.backends.dynamodb.keys import LAST, Keys, after, before, moment
+from jq_cli.backends.dynamodb.keys import LAST, Keys, after, before, moment, read_cursor
 from jq_cli.backends.dynamodb.reads import Span, controls_of, counters, due_span, jobs_of, merged, span_of
-from jq_cli.backends.dynamodb.rows import Item
+from jq_cli.backends.dynamodb.rows import Item, check_note
 from jq_cli.backends.dynamodb.schema import DynamoSchema
 from jq_cli.backends.dynamodb.step import Step, Steps
 from jq_cli.change import Change, Verdict
@@ -159,12 +159,13 @@ class DynamoBackend(Backend):
     def page(
         self, queue: str, state: State, *, cursor: str | None = None, limit: int = 100, reverse: bool = False
     ) -> Page:
+        span = span_of(state)
+        if cursor is not None:
+            last = read_cursor(cursor, state)
+            span = span._replace(high=before(last)) if reverse else span._replace(low=after(last))
         self._client.begin()
         if state in ("ready", "scheduled"):
             self._take_in(queue)
-        span = span_of(state)
-        if cursor is not None:
-            span = span._replace(high=before(cursor)) if reverse else span._replace(low=after(cursor))
         items = merged(self._client, self._keys.partitions(queue), span, limit + 1, reverse=reverse)
         jobs = self._jobs(items[:limit], self._clock())
         return Page(jobs, items[limit - 1]["place"] if len(items) > limit else None)
@@ -233,6 +234,7 @@ class DynamoBackend(Backend):
         return {item["sk"]: item["value"] for item in items}
 
     def swap(self, key: str, old: bytes | None, new: bytes | None) -> bool:
+        check_note(key, new)
         self._client.begin()
 
         def plan(step: Step) -> bool:

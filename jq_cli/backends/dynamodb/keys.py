@@ -20,9 +20,11 @@ the table:
 No name in here holds a slash: names of queues and namespaces cannot.
 """
 
+import re
 from zlib import crc32
 
 from jq_cli.draft import MAX_PRIORITY
+from jq_cli.errors import InvalidField
 from jq_cli.job import STATES, Job, State
 
 Key = tuple[str, str]
@@ -33,6 +35,7 @@ COUNTERS = 8
 
 LETTERS: dict[State, str] = dict(zip(STATES, "abcdef", strict=True))
 STATE_OF = {letter: state for state, letter in LETTERS.items()}
+_PLACE = re.compile(r"(?:b/[0-9]{4}|[acdef])/[0-9]{13}/[0-9A-Z]{26}")
 LAST = "~"
 """Sorts after every character of our names."""
 
@@ -93,6 +96,13 @@ def place(job: Job) -> str:
 def within(state: State) -> tuple[str, str]:
     """The least and the greatest place in a state."""
     return f"{LETTERS[state]}/", f"{LETTERS[state]}/{LAST}"
+
+
+def read_cursor(cursor: str, state: State) -> str:
+    """The place at which a page of a state ended. Raises InvalidField for what no listing of it gave."""
+    if not _PLACE.fullmatch(cursor) or cursor[0] != LETTERS[state]:
+        raise InvalidField("cursor", f"{cursor[:40]!r} does not come from a listing")
+    return cursor
 
 
 def before(place: str) -> str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from jq_cli.backends.dynamodb.keys import STATE_OF, moment, place, queue_of
+from jq_cli.errors import InvalidField
 from jq_cli.job import FINAL, Job, decode, encode_body
 
 Item = dict[str, Any]
@@ -14,6 +15,9 @@ kilobyte of the whole item, and a job is written at least three times."""
 
 PART = 380_000
 """Bytes of a payload in one item of its own; an item may have 400 KB."""
+
+NOTE = 400_000
+"""Bytes of a note, which lies in one item."""
 
 NUMBERS = ("expires_at", "started_at", "finished_at", "lease_until")
 TEXTS = ("owner", "token")
@@ -62,3 +66,11 @@ def split(payload: bytes) -> list[bytes]:
     if len(payload) <= INLINE:
         return []
     return [payload[at : at + PART] for at in range(0, len(payload), PART)]
+
+
+def check_note(key: str, value: bytes | None) -> None:
+    """Raises InvalidField for a note that no item could hold."""
+    if value is not None and len(value) > NOTE:
+        raise InvalidField(
+            key[:80], f"{len(value):,} bytes are more than the {NOTE:,} that DynamoDB can hold in one item"
+        )

@@ -79,8 +79,9 @@ class PostgresSchema:
             return apply(connection, self._address)
 
     def sql(self, since: int = 0) -> str:
-        """The statements that lead from a version (0: nothing) to the current one, for those who apply them by hand."""
-        return "\n".join(_script(self._address, version) for version in range(since + 1, VERSION + 1))
+        """The transaction that leads from a version (0: nothing) to the current one, for those who apply it by hand."""
+        scripts = (_script(self._address, version) for version in range(since + 1, VERSION + 1))
+        return "BEGIN;\n" + "\n".join(scripts) + "COMMIT;\n"
 
     @contextmanager
     def _connection(self) -> Iterator[TimedConnection]:
