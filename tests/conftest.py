@@ -73,9 +73,8 @@ def postgres_url(postgres_server: PostgresServer) -> str:
 @pytest.fixture(scope="session")
 def dynamodb_server() -> Iterator[DynamoServer]:
     """The DynamoDB shared by the tests of this process; each test makes a table of its own."""
-    server = DynamoServer()
-    yield server
-    server.stop()
+    with DynamoServer() as server:
+        yield server
 
 
 @pytest.fixture

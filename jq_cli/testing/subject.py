@@ -26,9 +26,6 @@ class Subject:
     alone = False
     slow = 1
 
-    url = ""
-    alone = False
-
     def open(self, clock: ManualClock, namespace: str) -> Backend:
         """The store under test, bound to a clock and a namespace. Opened twice with one namespace it is the same store."""
         return open_backend(self.url, namespace=namespace, clock=clock)

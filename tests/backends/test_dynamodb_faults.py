@@ -25,8 +25,7 @@ def proxy(dynamodb_server: DynamoServer) -> Iterator[DynamoProxy]:
 
 @pytest.fixture
 def store(dynamodb_server: DynamoServer, proxy: DynamoProxy) -> Iterator[Store]:
-    table = dynamodb_server.table().partition("?")[0]
-    url = f"{table}?region=eu-central-1&endpoint={proxy.endpoint}&timeout=20s"
+    url = dynamodb_server.table(endpoint=proxy.endpoint, timeout="20s")
 
     def opened(clock: ManualClock, namespace: str) -> Backend:
         return open_backend(url, namespace=namespace, clock=clock)
@@ -101,8 +100,10 @@ def test_a_batch_of_which_only_a_part_was_read_is_read_to_its_end(store: Store, 
 
 
 def test_a_table_that_is_not_there_is_named_with_the_command_that_makes_it(dynamodb_server: DynamoServer) -> None:
-    url = f"dynamodb://nowhere?region=eu-central-1&endpoint={dynamodb_server.endpoint}"
-    with open_backend(url) as backend, pytest.raises(BackendError, match="no such table; `jq db init` makes it"):
+    with (
+        open_backend(dynamodb_server.url("nowhere")) as backend,
+        pytest.raises(BackendError, match="no such table; `jq db init` makes it"),
+    ):
         backend.queues()
 
 
@@ -136,3 +137,10 @@ def test_a_payload_that_no_transaction_can_hold_is_refused_with_the_bound(store:
 def test_a_payload_larger_than_an_item_comes_back_whole(store: Store) -> None:
     payload = b'"' + bytes(48 + i % 10 for i in range(1_000_000)) + b'"'
     assert store.run(payload).payload == payload
+
+
+def test_a_note_larger_than_an_item_is_refused_with_the_bound(store: Store) -> None:
+    with pytest.raises(InvalidField, match=r"^schedule/x: 400,001 bytes are more than the 400,000 .* in one item$"):
+        store.backend.swap("schedule/x", None, b"x" * 400_001)
+    assert store.backend.swap("schedule/x", None, b"x" * 400_000)
+    assert store.backend.read("schedule/") == {"schedule/x": b"x" * 400_000}

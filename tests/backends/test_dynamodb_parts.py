@@ -8,8 +8,8 @@ import pytest
 from jq_cli.backends.dynamodb import clock as clocks
 from jq_cli.backends.dynamodb.address import read_address
 from jq_cli.backends.dynamodb.clock import ServiceClock
-from jq_cli.backends.dynamodb.keys import after, before, place
-from jq_cli.errors import UsageError
+from jq_cli.backends.dynamodb.keys import after, before, place, read_cursor
+from jq_cli.errors import InvalidField, UsageError
 from jq_cli.ids import new_id
 from jq_cli.job import Job
 
@@ -43,6 +43,14 @@ def test_places_sort_as_jobs_leave() -> None:
         for ready_at in (0, 999, 1_750_000_000_000, 9_999_999_999_999)
     ]
     assert sorted(jobs, key=place) == sorted(jobs, key=lambda job: job.order)
+
+
+def test_a_cursor_is_a_place_in_the_state_it_continues() -> None:
+    at = place(Job(id=new_id(), ready_at=7))
+    assert read_cursor(at, "ready") == at
+    for cursor, state in ((at, "dead"), (at + "x", "ready"), (at + "\n", "ready"), (at[:-1], "ready"), ("", "ready")):
+        with pytest.raises(InvalidField, match=r"^cursor: .* does not come from a listing$"):
+            read_cursor(cursor, state)
 
 
 def test_what_follows_a_place_is_after_it_and_what_precedes_it_before() -> None:

@@ -15,7 +15,7 @@ from tests.dynamodb_server import DynamoServer
 
 class TestDynamoDB(ConformanceSuite):
     slow = 20
-    runs, steps = 5, 30
+    runs, steps = 3, 30
 
     @pytest.fixture(autouse=True)
     def table(self, dynamodb_server: DynamoServer) -> None:
@@ -32,4 +32,4 @@ class TestShardedDynamoDB(Subject, OrderTests, ListingTests):
 
     @pytest.fixture(autouse=True)
     def table(self, dynamodb_server: DynamoServer) -> None:
-        self.url = dynamodb_server.table() + "&shards=3"
+        self.url = dynamodb_server.table(shards="2")
