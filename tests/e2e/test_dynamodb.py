@@ -1,0 +1,68 @@
+"""The program on DynamoDB, as moto plays it: the table made, workers racing over jobs, and kills. moto answers some hundred
+requests a second, so there are fewer jobs than on other stores."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from jq_cli.backends.dynamodb.schema import definition
+from tests.dynamodb_server import CREDENTIALS, DynamoServer
+from tests.e2e.program import Program
+from tests.e2e.test_faults import check_history, ended, kill_under_load
+from tests.worker.bench import eventually
+
+SCALE = int(os.environ.get("JQ_SOAK", "1"))
+JOBS = 100 * SCALE
+SHARE = re.compile(r"^jq: (\d+) succeeded", re.M)
+
+
+@pytest.fixture
+def jq(dynamodb_server: DynamoServer, tmp_path: Path, namespace: str) -> Program:
+    """The program on a table that is not there yet, where a slow machine may take its time."""
+    program = Program(dynamodb_server.url(f"t.{namespace}"), namespace, tmp_path)
+    program.env |= CREDENTIALS
+    return program
+
+
+def test_the_table_is_made_once_and_shown(jq: Program) -> None:
+    [state] = json.loads(jq("db", "status", "--json", code=1))
+    assert (state["version"], state["usable"]) == (None, False)
+    assert "`jq db init` makes it" in jq.run("enqueue", "q", "{}").stderr
+    assert "made the table" in jq.run("db", "init").stderr
+    assert "nothing to do" in jq.run("db", "init").stderr
+    [state] = json.loads(jq("db", "status", "--json"))
+    assert (state["version"], state["usable"], state["notes"]) == (1, True, [])
+    jq("enqueue", "q", "{}")
+
+
+def test_what_db_sql_prints_is_a_template_of_the_table_that_db_init_makes(jq: Program) -> None:
+    template = json.loads(jq("db", "sql"))
+    [resource] = template["Resources"].values()
+    assert resource["Type"] == "AWS::DynamoDB::Table"
+    assert resource["Properties"] == definition(resource["Properties"]["TableName"])
+    assert resource["Properties"]["TableName"] in jq.env["JQ_BACKEND"]
+
+
+def test_two_workers_racing_over_jobs_run_each_once(jq: Program) -> None:
+    jq("db", "init")
+    lines = "\n".join(json.dumps({"payload": {"n": n}, "retention": "1d"}) for n in range(JOBS))
+    assert jq("enqueue", "q", "--from", "-", stdin=lines) == f"{JOBS}\n"
+    arguments = ("q", "--call", "tests.e2e.handlers:brief", "--processes", "2")
+    with jq.worker(*arguments) as first, jq.worker(*arguments) as second:
+        eventually(lambda: ended(jq) == JOBS, "all jobs end", 240 * SCALE, pause=1)
+        assert [first.stop(), second.stop()] == [143, 143]
+    jobs = jq.jobs("q")
+    check_history(jq.traces(), jobs, JOBS)
+    assert {(job["state"], job["generation"]) for job in jobs} == {("succeeded", 1)}
+    assert len(jq.traces()) == 2 * JOBS
+    shares = [int(SHARE.findall(worker.log.read_text())[-1]) for worker in (first, second)]
+    assert min(shares) > 0
+    assert sum(shares) == JOBS
+
+
+def test_kills_under_load_lose_nothing_and_start_at_most_once_jobs_once(jq: Program) -> None:
+    jq("db", "init")
+    kill_under_load(jq, JOBS, pause=1)
