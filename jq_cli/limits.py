@@ -6,11 +6,12 @@ was last asked, and a pool writes only what differs from that: an operator's lim
 operator or the author of the file.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from jq_cli.backends.base import Backend, Controls, Setting
+from jq_cli.backends.base import Backend, Controls, QueueCounts, Setting
+from jq_cli.config.settings import Settings
 
 NOTE = "limit:"
 
@@ -34,12 +35,29 @@ def bring_limits(backend: Backend, limits: Mapping[str, int]) -> Iterator[str]:
     notes = backend.read(NOTE) if limits else {}
     for queue, limit in limits.items():
         note = notes.get(NOTE + queue)
-        asked = None if note is None else _asked(note)
-        if asked is None or asked.configured not in (None, limit):
+        if _is_news(note, limit):
             backend.control(queue, Setting(max_running=limit))
         elif (held := backend.counts([queue])[0].controls.max_running) != limit:
             yield f"queue {queue}: an operator set its limit to {held or 'none'}; the configured {limit or 'none'} is not applied"
         _keep(backend, queue, note, limit)
+
+
+def pending_limits(backend: Backend, settings: Settings, queues: Sequence[QueueCounts]) -> dict[str, int]:
+    """The limits that the configuration names and the store does not know of yet: the next pool that starts brings them."""
+    named = {each.queue: limit for each in queues if (limit := settings.queue(each.queue).max_running) is not None}
+    notes = backend.read(NOTE) if named else {}
+    held = {each.queue: each.controls.max_running for each in queues}
+    return {
+        queue: limit
+        for queue, limit in named.items()
+        if limit != held[queue] and _is_news(notes.get(NOTE + queue), limit)
+    }
+
+
+def _is_news(note: bytes | None, limit: int) -> bool:
+    """Whether the configuration says another limit than when it was last asked."""
+    asked = None if note is None else _asked(note)
+    return asked is None or asked.configured not in (None, limit)
 
 
 def _keep(backend: Backend, queue: str, note: bytes | None, configured: int | None) -> None:

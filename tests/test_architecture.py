@@ -10,7 +10,7 @@ LAYERS: list[set[str]] = [
     {"durations", "job", "triage.payload_path"},
     {"draft", "change", "triage.filter", "cron"},
     {"lifecycle", "history", "backends", "handlers"},
-    {"consumer", "limits", "config.settings", "pool"},
+    {"consumer", "limits", "pausing", "config.settings", "pool"},
     {
         "client",
         "worker",
@@ -35,7 +35,7 @@ BESIDE = {"backends": {"base", "cursor", "phases", "reconnecting"}, "handlers": 
 
 FINDERS = {"backends.registry"}
 PURE = (
-    "job", "lifecycle", "history", "draft", "change", "durations", "triage.filter",
+    "job", "lifecycle", "history", "draft", "change", "durations", "pausing", "triage.filter",
     "cron.expression", "cron.fields", "cron.note", "cron.schedule", "cron.timetable", "cron.zone",
 )  # fmt: skip
 IMPURE = {

@@ -89,7 +89,9 @@ def editor() -> list[str]:
     except ValueError as error:
         raise UsageError(f"${named}: {error}") from None
     if named is None and not sys.stdin.isatty():
-        raise UsageError("there is no terminal to edit on; say what to change with --set or --payload, or set $EDITOR")
+        raise UsageError(
+            "there is no terminal to edit on; say what to change with --set or --new-payload, or set $EDITOR"
+        )
     if shutil.which(argv[0]) is None:
         raise UsageError(f"no such editor: {argv[0][:80]!r}; set $VISUAL or $EDITOR")
     return argv

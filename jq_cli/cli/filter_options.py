@@ -9,7 +9,7 @@ import click
 from jq_cli.cli import suggestions
 from jq_cli.cli.options import Function
 from jq_cli.cli.targets import ids_from
-from jq_cli.errors import UsageError
+from jq_cli.errors import InvalidField, UsageError
 from jq_cli.job import STATES, State
 from jq_cli.triage.filter import JobFilter
 
@@ -44,7 +44,11 @@ def filter_options(*, state: bool = False, ids: bool = True) -> Callable[[Functi
     def decorate(function: Function) -> Function:
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            return function(*args, jobs=_filter(kwargs, state=state, ids=ids), **kwargs)
+            try:
+                jobs = _filter(kwargs, state=state, ids=ids)
+            except InvalidField as error:
+                raise _hinted(error) from None
+            return function(*args, jobs=jobs, **kwargs)
 
         for option in reversed([*([_STATE] if state else []), *([_ID] if ids else []), *_CLAUSES]):
             option(call)
@@ -79,6 +83,16 @@ def parse_states(value: str) -> tuple[State, ...]:
         if name not in STATES:
             raise UsageError(f"--state: no state {name[:40]!r}; known: {', '.join(STATES)}, all")
     return tuple(state for state in ORDER if state in names)
+
+
+def _hinted(error: InvalidField) -> InvalidField:
+    """Where --payload says which jobs, some mean by it what others take: the new value."""
+    params = click.get_current_context().command.params
+    if error.field != "payload" or not any("--new-payload" in param.opts for param in params):
+        return error
+    return InvalidField(
+        "payload", f"{error.problem}; --payload says which jobs are meant, --new-payload which payload they get"
+    )
 
 
 def _filter(options: dict[str, Any], *, state: bool, ids: bool) -> JobFilter:

@@ -72,6 +72,14 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self.params = [*self.params, *GLOBAL_OPTIONS]
 
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """As always. An error that does not know its command learns it here: its message names the help to read."""
+        try:
+            return super().parse_args(context, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or context
+            raise
+
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The command's own options, then the global ones."""
         shared = set(map(id, GLOBAL_OPTIONS))

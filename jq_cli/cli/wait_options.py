@@ -19,11 +19,12 @@ class OwnCode(SystemExit):
 
 
 class WaitCommand(Command):
-    """With --exit-code, everything but a job's own exit code becomes 125; without it nothing changes."""
+    """With --exit-code, everything but a job's own exit code becomes 125; without it nothing changes, nor where --wait is an
+    option and was not given."""
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         """As always; what is wrong with the arguments is an error of the program's own."""
-        wanted = "--exit-code" in args
+        wanted = "--exit-code" in args and (self._always_waits() or "--wait" in args)
         try:
             return super().parse_args(context, args)
         except click.ClickException as error:
@@ -31,9 +32,12 @@ class WaitCommand(Command):
                 error.exit_code = OWN_ERROR  # type: ignore[misc]  # of this one error, not of its class
             raise
 
+    def _always_waits(self) -> bool:
+        return all(param.name != "wait" for param in self.params)
+
     def invoke(self, context: click.Context) -> Any:
         """As always, with 125 for errors when the job's own exit code was asked for."""
-        if not context.params.get("exit_code"):
+        if not context.params.get("exit_code") or not context.params.get("wait", True):
             return super().invoke(context)
         try:
             return super().invoke(context)

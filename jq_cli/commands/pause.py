@@ -2,7 +2,7 @@
 
 import click
 
-from jq_cli.backends.base import Setting
+from jq_cli.backends.base import Controls
 from jq_cli.cli import options, suggestions
 from jq_cli.cli.confirm import confirm_in_production
 from jq_cli.cli.options import pass_session
@@ -11,45 +11,59 @@ from jq_cli.cli.targets import Targets
 from jq_cli.client import Client
 from jq_cli.durations import format_moment, parse_duration, parse_moment
 from jq_cli.errors import InvalidField, NotFound
+from jq_cli.pausing import ENDLESS, pause_setting, pause_words
 
 UNITS = ("s", "m", "h", "d")
 
 HELP = """Stop handing out the jobs of queues. Running jobs go on; enqueuing goes on. After this command has ended no worker
-gets a job from them until `jq resume`, or the moment given with --until."""
+gets a job from them until `jq resume`, or the moment given with --until.
+
+A queue that is paused already stays so, with the reason and the end that it has unless others are given: --reason '' takes the
+reason away, --until none the end."""
 
 
 @options.command("pause", HELP)
 @click.argument("queues", nargs=-1, required=True, metavar="QUEUE...", shell_complete=suggestions.queues)
-@click.option("--reason", default="", metavar="TEXT", help="Why, for others to read.")
+@click.option("--reason", metavar="TEXT", help="Why, for others to read.")
 @click.option(
-    "--until", metavar="MOMENT|DURATION", help="Resume by itself then: in 30m, at an RFC 3339 moment or a Unix time."
+    "--until",
+    metavar="MOMENT|DURATION|none",
+    help="Resume by itself then: in 30m, at an RFC 3339 moment or a Unix time.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask in production.")
 @pass_session
-def command(session: Session, queues: tuple[str, ...], reason: str, until: str | None, yes: bool) -> None:
+def command(session: Session, queues: tuple[str, ...], reason: str | None, until: str | None, yes: bool) -> None:
     """Pause queues."""
-    if len(reason.encode(errors="replace")) > 1_000:
+    if reason is not None and len(reason.encode(errors="replace")) > 1_000:
         raise InvalidField("reason", f"{len(reason):,} characters are more than the 1,000 bytes allowed")
     confirm_in_production(session, f"pause {', '.join(queues)}", yes=yes)
     targets = Targets()
     with session.client() as client:
-        setting = Setting(paused=True, reason=reason, by=session.who, pause_for=_pause_for(client, until))
+        pause_for = _pause_for(client, until)
         for queue in queues:
             try:
-                client.demand(queue)
+                counts = client.demand(queue)
             except NotFound as error:
                 targets.failed(error)
                 continue
+            held = counts.controls if counts.controls.holds(counts.now) else None
+            setting = pause_setting(counts.controls, counts.now, by=session.who, reason=reason, pause_for=pause_for)
             controls = client.backend.control(queue, setting)
-            ends = "" if controls.paused_until is None else f" until {format_moment(controls.paused_until)}"
-            say(f"{queue} is paused{ends} (store: {client.backend.url})")
+            say(f"{queue} {_told(held, controls)} (store: {client.backend.url})")
             targets.done += 1
     targets.end()
 
 
+def _told(before: Controls | None, after: Controls) -> str:
+    if before is not None:
+        return f"was {pause_words(before)}; now it is {pause_words(after)}"
+    ends = "" if after.paused_until is None else f" until {format_moment(after.paused_until)}"
+    return f"is paused{ends}"
+
+
 def _pause_for(client: Client, until: str | None) -> int | None:
-    if until is None:
-        return None
+    if until in (None, "none"):
+        return None if until is None else ENDLESS
     if until.startswith("+") or until[-1:] in UNITS:
         pause = parse_duration(until.removeprefix("+"), "until")
     else:

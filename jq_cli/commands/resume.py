@@ -8,7 +8,7 @@ from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session, say
 from jq_cli.cli.targets import Targets
 from jq_cli.errors import NotFound
-from jq_cli.view.queue_view import pause_words
+from jq_cli.pausing import pause_words
 
 
 @options.command("resume", "Hand out the jobs of paused queues again.")

@@ -100,7 +100,9 @@ class Emitter:
             self._stop(until)
         for name, count in self.counts().items():
             if count.dropped:
-                self._say(f"hook {name}: {count.dropped:,} events were dropped{_because(count)}")
+                self._say(
+                    f"hook {name}: {count.dropped:,} event{'s were' if count.dropped > 1 else ' was'} dropped{_because(count)}"
+                )
 
     # --- the courier ---
 

@@ -148,6 +148,8 @@ def value_at(payload: bytes, path: Path) -> Any:
 
 def parse_clause(text: str, field: str) -> Clause:
     """A condition as it is typed; a backslash takes an operator or a dot that belongs to the name as it is."""
+    if text[:1] in ("{", "[") and _is_json(text):
+        raise InvalidField(field, f"expected NAME=VALUE (or !=, ~GLOB, !~GLOB), got the JSON value {text[:_SHOWN]!r}")
     at = _operator_at(text)
     operator = next((each for each in _OPERATORS if text.startswith(each, at)), None)
     if operator is None or at == 0:
@@ -159,6 +161,14 @@ def parse_clause(text: str, field: str) -> Clause:
             field, f"a glob is written NAME~GLOB, a value that begins with {value[0]} in quotes: {text[:_SHOWN]!r}"
         )
     return Clause(text[:at], operator, value)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text.encode())
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+    return True
 
 
 def _operator_at(text: str) -> int:

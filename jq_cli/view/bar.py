@@ -31,7 +31,7 @@ class Bar:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
         console = Console(stderr=True, no_color=not self._color, highlight=False)
-        count = TextColumn("{task.fields[count]:,} jobs", markup=False)
+        count = TextColumn("jobs: {task.fields[count]:,}", markup=False)
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), count)
         self._rich = Progress(
             *columns,

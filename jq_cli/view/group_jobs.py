@@ -67,4 +67,6 @@ def _say_rest(groups: Sequence[Group], form: Form) -> None:
         say(f"showing {form.limit:,} of {len(groups):,} groups; --limit 0 shows all")
     others = sum(group.count for group in groups if group.kind == "other")
     if others:
-        say(f"more than {MOST:,} groups: {others:,} jobs of further ones are counted together; a filter leaves fewer")
+        say(
+            f"more than {MOST:,} groups: the jobs of further ones ({others:,}) are counted together; a filter leaves fewer"
+        )

@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from shutil import get_terminal_size
 from typing import Any, Literal
 
 import msgspec
@@ -79,7 +78,13 @@ class Listing(msgspec.Struct, frozen=True):
             return form.columns
         if form.kind in ("json", "jsonl"):
             return self.fields
-        return self.few if self.few and form.terminal and get_terminal_size().columns < WIDE else self.columns
+        return self.few if self.few and form.terminal and _narrow() else self.columns
+
+
+def _narrow() -> bool:
+    from shutil import get_terminal_size  # listings in a pipe, which are many, do without it
+
+    return get_terminal_size().columns < WIDE
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -4,22 +4,15 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from jq_cli.backends.base import Controls, QueueCounts
+from jq_cli.backends.base import QueueCounts
 from jq_cli.config.settings import Settings
-from jq_cli.view.output import Form, moment, shown
+from jq_cli.view.output import Form, shown
 from jq_cli.view.records import Record, queue_record
 
 
 def full_queue_record(counts: QueueCounts, settings: Settings) -> Record:
     """A queue's counts, totals and controls, and as `configured` what the configuration file says about it."""
     return queue_record(counts) | {"configured": _configured(counts.queue, settings)}
-
-
-def pause_words(controls: Controls) -> str:
-    """Who paused a queue, until when, and why."""
-    until = "" if controls.paused_until is None else f" until {moment(controls.paused_until, Form(time='iso'), 0)}"
-    by = f" by {controls.paused_by}" if controls.paused_by else ""
-    return f"paused{by}{until}{f': {controls.paused_reason}' if controls.paused_reason else ''}"
 
 
 def _configured(queue: str, settings: Settings) -> dict[str, Any]:

@@ -19,7 +19,7 @@ JOB_FIELDS = (
 
 QUEUE_FIELDS = (
     "queue", "ready", "running", "scheduled", "dead", "succeeded", "cancelled", "paused", "oldest_ready_age",
-    "paused_reason", "paused_by", "paused_until", "max_running",
+    "paused_reason", "paused_by", "paused_until", "max_running", "pending_limit",
 )  # fmt: skip
 TOTALS = ("enqueued", "succeeded", "failed", "dead", "recovered", "duplicates")
 MORE_QUEUE_FIELDS = tuple(f"total_{name}" for name in TOTALS)

@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
+from jq_cli.backends.base import QueueCounts
 from jq_cli.consumer import HEARTBEAT, HEARTBEAT_VALID, Consumer
 from jq_cli.durations import format_duration
 from jq_cli.errors import BackendError
 from jq_cli.handlers.spec import HandlerSpec
 from jq_cli.limits import bring_limits
+from jq_cli.pausing import pause_words
 from jq_cli.pool.pool import Pool
 from jq_cli.process.lifeline import Lifeline, boot_time
 from jq_cli.process.signals import Signals
@@ -68,6 +70,7 @@ class Worker:
         self._outcomes = Outcomes(consumer, say, lambda delay: self._timers.hasten("poll", delay / 1_000))
         self._served = Served(consumer.backend, options.queues, handlers, self._selector)
         self._wants_idle = False
+        self._told_paused: set[str] = set()
         self._lifeline = Lifeline(consumer.lease)
         self._beat_every = consumer.lease * HEARTBEAT / HEARTBEAT_VALID / 1_000
         self._pool = Pool(handlers, options.pool, self._selector, env)
@@ -165,7 +168,8 @@ class Worker:
         self._outcomes.write()
         released = self.consumer.release_unknown(self._pool.held())
         self._lifeline.answered()
-        self._say(f"the store answers again{f'; gave back {released} jobs claimed meanwhile' if released else ''}")
+        back = f"; gave back {released} job{'s' if released > 1 else ''} claimed meanwhile" if released else ""
+        self._say(f"the store answers again{back}")
 
     def _turn(self) -> None:
         if self._timers.due("poll", POLL if self._served.hinted else POLL_WITHOUT_HINTS):
@@ -260,7 +264,8 @@ class Worker:
             self._pool.give_back()
             if running := self._pool.running():
                 wait = format_duration(self.options.shutdown_timeout * 1_000)
-                self._say(f"stopping: {running} running jobs may take up to {wait}; Ctrl-C again stops them now")
+                jobs, them = ("job", "it") if running == 1 else ("jobs", "them")
+                self._say(f"stopping: {running} running {jobs} may take up to {wait}; Ctrl-C again stops {them} now")
         elif number == signal.SIGINT:
             self._interrupt_all()
 
@@ -287,10 +292,19 @@ class Worker:
     def _exhausted(self) -> bool:
         try:
             counts = self.consumer.backend.counts(self._served.queues)
+            self._tell_paused(counts)
             return not any(c.states["ready"] or c.states["running"] or self._comes_back(c.queue) for c in counts)
         except BackendError:
             self._lifeline.failed()
             return False
+
+    def _tell_paused(self, counts: Sequence[QueueCounts]) -> None:
+        """Say once for which paused queues an end is waited for."""
+        paused = {each.queue: each for each in counts if each.states["ready"] and each.controls.holds(each.now)}
+        for queue in paused.keys() - self._told_paused:
+            words = pause_words(paused[queue].controls)
+            self._say(f"waiting for queue {queue}, which has jobs and is {words} (jq resume {queue} ends that)")
+        self._told_paused = set(paused)
 
     def _comes_back(self, queue: str) -> bool:
         """Whether a scheduled job of the queue is waited for: one that ran before, or any if so asked."""

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from tests.cli.editors import editor, kept
 from tests.cli.program import Program
 from tests.cli.stored import dead, put
@@ -103,3 +105,18 @@ def test_the_editor_is_not_opened_for_a_crowd(jq: Program) -> None:
     for args in (["q", "--all"], ["q", "--error", "*"], ["q", "--all", "--dry-run"], []):
         assert jq("dlq", "edit", *args, env=env).code == 2
     assert "say what to change with --set or --new-payload" in jq("dlq", "edit", "q", "--all", env=env).err
+
+
+@pytest.mark.parametrize("text", ['{"a": 1}', '{"url": "a=b"}', "[1]", "7", '"text"'])
+def test_who_takes_the_filter_for_the_new_payload_is_told_its_name(jq: Program, text: str) -> None:
+    [id] = dead(jq, "q")
+    for which in ([id], ["q", "--all"], ["q"]):
+        result = jq("dlq", "edit", *which, "--payload", text, "--yes")
+        assert (result.code, result.out) == (2, "")
+        assert "payload: expected NAME=VALUE" in result.err
+        assert "--payload says which jobs are meant, --new-payload which payload they get" in result.err
+    assert shown(jq, id)[0]["payload"] == {"n": 0}
+    jq.ok("dlq", "edit", id, "--new-payload", text)
+    assert shown(jq, id)[0]["payload"] == json.loads(text)
+    jq.ok("edit", id, "--new-payload", "8")
+    assert "--new-payload" not in jq("dlq", "ls", "q", "--payload", text).err

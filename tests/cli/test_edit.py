@@ -324,7 +324,7 @@ def test_an_editor_that_is_not_there_is_named(jq: Program) -> None:
     for env, words in (
         ({"EDITOR": "no-such-editor --wait"}, "no such editor: 'no-such-editor'"),
         ({"EDITOR": "'unclosed"}, "$EDITOR: No closing quotation"),
-        ({}, "there is no terminal to edit on; say what to change with --set or --payload, or set $EDITOR"),
+        ({}, "there is no terminal to edit on; say what to change with --set or --new-payload, or set $EDITOR"),
     ):
         result = jq("edit", id, env=env)
         assert (result.code, result.out) == (2, "")

@@ -24,7 +24,7 @@ def test_queues_are_listed_with_their_counts(jq_on_each: Program) -> None:
     [first, second] = json.loads(jq_on_each.ok("ls-queues", "--json").out)
     assert list(first) == [
         "queue", "ready", "running", "scheduled", "dead", "succeeded", "cancelled", "paused", "oldest_ready_age",
-        "paused_reason", "paused_by", "paused_until", "max_running",
+        "paused_reason", "paused_by", "paused_until", "max_running", "pending_limit",
     ]  # fmt: skip
     assert (first["queue"], first["dead"], first["ready"], first["oldest_ready_age"]) == ("a", 1, 0, None)
     assert (second["queue"], second["ready"], second["scheduled"], second["paused"]) == ("b", 2, 1, False)

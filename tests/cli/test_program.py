@@ -52,6 +52,25 @@ def test_a_group_alone_shows_its_help_and_exits_with_2(bare: Program, path: list
 
 
 @pytest.mark.parametrize(
+    ("typed", "help"),
+    [
+        (["ls", "q", "--id"], "jq ls"),
+        (["dlq", "ls", "q", "--error"], "jq dlq ls"),
+        (["enqueue", "q", "1", "--delay"], "jq enqueue"),
+        (["work", "q", "--shell"], "jq work"),
+        (["ls", "q", "--backend"], "jq ls"),
+        (["ls", "q", "--no-such"], "jq ls"),
+        (["--backend"], "jq"),
+    ],
+    ids=lambda part: " ".join(part) if isinstance(part, list) else "",
+)
+def test_wrong_usage_names_the_help_of_its_command(bare: Program, typed: list[str], help: str) -> None:
+    result = bare(*typed)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.endswith(f"; see {help} --help\n")
+
+
+@pytest.mark.parametrize(
     ("typed", "meant"), [("enqeue", "enqueue"), ("wrok", "work"), ("ls-queue", "ls-queues"), ("resum", "resume")]
 )
 def test_a_mistyped_command_gets_near_names(bare: Program, typed: str, meant: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jq_cli.backends.base import Claim
-from tests.cli.program import Program
+from tests.cli.program import DEADLINE, Program
 from tests.cli.stored import dead, put, store_of
 
 
@@ -127,3 +127,64 @@ def test_production_asks_before_a_limit_is_set(jq: Program) -> None:
     assert "set the limit of q to 2 in production (profile prod)" in result.err
     assert shown(jq, "q")["max_running"] == 0
     jq.ok("queue", "set", "q", "--max-running", "2", "--profile", "prod", "--yes")
+
+
+def test_a_second_pause_keeps_reason_and_end_unless_others_are_given(jq_on_each: Program) -> None:
+    jq = jq_on_each
+    put(jq, "q", b"1")
+    jq.ok("pause", "q", "--reason", "moving house", "--until", "1h", env={"USER": "ada"})
+    before = shown(jq, "q")
+    said = jq.ok("pause", "q", env={"USER": "bob"}).err
+    assert "q was paused by ada@" in said
+    assert "; now it is paused by ada@" in said
+    assert said.count(": moving house") == 2
+    after = shown(jq, "q")
+    assert (after["paused_reason"], after["paused_by"]) == (before["paused_reason"], before["paused_by"])
+    assert after["paused_until"] >= before["paused_until"]
+    jq.ok("pause", "q", "--until", "2h", env={"USER": "bob"})
+    prolonged = shown(jq, "q")
+    assert prolonged["paused_until"] > after["paused_until"] + 3_000_000
+    assert (prolonged["paused_reason"], prolonged["paused_by"][:4]) == ("moving house", "bob@")
+    jq.ok("pause", "q", "--until", "none", "--reason", "")
+    assert (shown(jq, "q")["paused_until"], shown(jq, "q")["paused_reason"]) == (None, None)
+    assert claimable(jq) == 0
+
+
+def test_a_configured_limit_is_shown_before_a_pool_has_brought_it(jq_on_each: Program) -> None:
+    jq = jq_on_each
+
+    def limits() -> dict[str, str]:
+        return {
+            line.split()[0]: line[20:].strip() for line in jq.ok("ls-queues", "--columns", "queue,max_running").lines
+        }
+
+    def configure(limit: int) -> None:
+        (jq.home / "jq.yaml").write_text(f"queues: {{a-queue-of-18-chars: {{max_running: {limit}}}, other: {{}}}}")
+
+    configure(4)
+    assert limits() == {"queue": "max_running", "a-queue-of-18-chars": "(4)", "other": "-"}
+    assert [each["pending_limit"] for each in json.loads(jq.ok("ls-queues", "--json").out)] == [4, None]
+    jq.ok("work", "--until-empty", "--shell", "true")
+    assert limits()["a-queue-of-18-chars"] == "4"
+    configure(6)
+    assert limits()["a-queue-of-18-chars"] == "4 (6)"
+    jq.ok("queue", "set", "a-queue-of-18-chars", "--max-running", "1")
+    assert limits()["a-queue-of-18-chars"] == "1"
+    configure(0)
+    assert limits()["a-queue-of-18-chars"] == "1 (none)"
+
+
+def test_work_until_empty_says_that_it_waits_for_a_paused_queue(jq_on_each: Program) -> None:
+    jq = jq_on_each
+    put(jq, "q", b"1")
+    jq.ok("pause", "q", "--reason", "moving house")
+    with jq.start("work", "q", "--until-empty", "--shell", "true") as process:
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, b"")
+        said = next(line.decode() for line in lines if b"waiting" in line)
+        assert said.startswith("jq: waiting for queue q, which has jobs and is paused by ")
+        assert said.endswith(": moving house (jq resume q ends that)\n")
+        jq.ok("resume", "q")
+        _, rest = process.communicate(timeout=DEADLINE)
+        assert (process.returncode, b"waiting" in rest) == (0, False)
+    assert jq.ok("len", "q", "--state", "succeeded").out == "1\n"

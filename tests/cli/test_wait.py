@@ -245,6 +245,16 @@ def test_whatever_is_not_the_commands_own_code_is_125(jq: Program) -> None:
     assert jq("run", "--exit-code", "--help").code == 0
 
 
+def test_an_exit_code_asked_for_without_waiting_is_wrong_usage(jq: Program) -> None:
+    for arguments in (["1"], ["1", "--no-such-option"], ["{"], []):
+        result = jq("enqueue", "q", *arguments, "--exit-code")
+        assert (result.code, result.out) == (2, ""), result
+    assert "--exit-code needs --wait" in jq("enqueue", "q", "1", "--exit-code").err
+    assert jq("enqueue", "q", "{", "--exit-code", "--wait").code == 125
+    assert jq("enqueue", "q", "1", "--exit-code", "--wait", "--no-such-option").code == 125
+    assert jq("enqueue", "q", "1", "--exit-code", "--wait", "--wait-timeout", "0").code == 125
+
+
 def test_several_jobs_have_no_one_exit_code(jq: Program) -> None:
     ids = put(jq, "q", b"1", b"2")
     result = jq("wait", *ids, "--exit-code")
@@ -354,7 +364,7 @@ def test_the_memory_store_is_refused(bare: Program) -> None:
 def test_what_cannot_be_meant_is_refused_with_nothing_stored(jq: Program, args: list[str], says: str) -> None:
     result = jq(*args)
     assert says in result.err.lower() or says in result.err
-    assert result.code == (125 if "--exit-code" in args else 2)
+    assert result.code == 2
     assert jq("len", "q").code == 3
 
 

@@ -79,7 +79,10 @@ def test_a_payload_that_is_no_json_has_no_values(payload: bytes) -> None:
     assert paid(payload, "a!=1")
 
 
-@pytest.mark.parametrize("clause", ["", "to", "=x", "!=x", "~x", "a..b=1", ".a=1", "a.=1", "a=~x", "a~=x", "to\\=x"])
+@pytest.mark.parametrize(
+    "clause",
+    ["", "to", "=x", "!=x", "~x", "a..b=1", ".a=1", "a.=1", "a=~x", "a~=x", "to\\=x", '{"a": "b=c"}', '["a=b"]'],
+)
 def test_a_payload_clause_that_cannot_be_understood_is_refused(clause: str) -> None:
     with pytest.raises(InvalidField, match="payload"):
         JobFilter(payload=[clause])

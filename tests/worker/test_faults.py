@@ -170,6 +170,7 @@ def test_a_second_interrupt_stops_everything_now(bench: Bench) -> None:
 
     during(bench, lambda: bench.traces(), twice)
     assert bench.work(call("stubborn"), processes=1, grace=600) == 130
+    assert "stopping: 1 running job may take up to 25s; Ctrl-C again stops it now" in bench.said
     assert bench.job(id).state == "ready"
 
 

@@ -1,0 +1,35 @@
+"""Pausing a queue that may be paused already: what is asked for beside what holds, and a pause in words. Pure."""
+
+from jq_cli.backends.base import Controls, Setting
+from jq_cli.durations import format_moment
+
+ENDLESS = 0
+"""As the ms that a pause lasts: until somebody resumes the queue."""
+
+
+def pause_setting(held: Controls, now: int, *, by: str, reason: str | None, pause_for: int | None) -> Setting:
+    """The setting that pauses a queue. What is None is as the pause that holds at `now` has it, if one does; when nothing is
+    asked for, so is who paused it."""
+    if not held.holds(now):
+        return Setting(paused=True, reason=reason or "", by=by, pause_for=pause_for or None)
+    left = None if held.paused_until is None else held.paused_until - now
+    return Setting(
+        paused=True,
+        reason=held.paused_reason if reason is None else reason,
+        by=held.paused_by if reason is None and pause_for is None else by,
+        pause_for=left if pause_for is None else pause_for or None,
+    )
+
+
+def pause_words(controls: Controls) -> str:
+    """Who paused a queue, until when, and why."""
+    until = "" if controls.paused_until is None else f" until {_moment(controls.paused_until)}"
+    by = f" by {controls.paused_by}" if controls.paused_by else ""
+    return f"paused{by}{until}{f': {controls.paused_reason}' if controls.paused_reason else ''}"
+
+
+def _moment(ms: int) -> str:
+    try:
+        return format_moment(ms)
+    except (ValueError, OverflowError, OSError):
+        return str(ms)
