@@ -23,7 +23,8 @@ import msgspec
 from jq_cli.change import Change, Verdict
 from jq_cli.closing import Closing
 from jq_cli.draft import Draft
-from jq_cli.errors import UsageError
+from jq_cli.errors import BackendError, UsageError
+from jq_cli.ids import nonce
 from jq_cli.job import Job, State, Token
 
 Clock = Callable[[], int]
@@ -308,6 +309,17 @@ class Backend(Closing):
     def watch(self, topics: Sequence[str]) -> Watch | None:
         """Hints for topics `ready:<queue>` (new work) and `done:<queue>` (a job ended), or None when there are none to have."""
         return None
+
+    def check(self) -> str:
+        """Try out, and leave nothing behind, whether the store writes under a condition, on which everything rests; says what
+        was tried. Raises BackendError when it does not, NotAuthorised when it may not be tried."""
+        key = f"check/{nonce()}"
+        try:
+            if not self.swap(key, None, b"1") or self.swap(key, None, b"2") or self.read(key) != {key: b"1"}:
+                raise BackendError(f"{self.url}: does not keep to the condition of a write")
+        finally:
+            self.swap(key, b"1", None)
+        return "a note was written, could not be written again, and is removed"
 
     @property
     def schema(self) -> Schema | None:

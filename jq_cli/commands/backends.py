@@ -1,6 +1,8 @@
-"""`jq backends`: the kinds of stores that can be opened, those the configuration names, and the one in use."""
+"""`jq backends`: the kinds of stores that can be opened, those the configuration names, and whether the one in use works."""
 
 from collections.abc import Iterator
+
+import click
 
 from jq_cli.backends.registry import DEFAULT_URLS, known, scheme_of
 from jq_cli.cli import options
@@ -8,21 +10,47 @@ from jq_cli.cli.listing_options import listing_options
 from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session
 from jq_cli.config.settings import Settings
+from jq_cli.inspection import Finding, inspect
 from jq_cli.store_url import mask_url
 from jq_cli.view.output import Answer, Form, Listing, show
 from jq_cli.view.records import Record
 
+HELP = """List the kinds of stores, those the configuration names, and which one is in use. Nothing is opened.
+
+With --check: open the one in use (or another with --backend) and try out whether it can be used: whether it answers, whether its
+tables are there, whether it writes under a condition, as it must. Ends with 9 when it answers and cannot be used, 5 when it does
+not answer, 6 when it refuses the credentials."""
+
 FIELDS = ("name", "url", "source", "in_use")
 LISTING = Listing(fields=FIELDS, columns=FIELDS, id="name", whole=frozenset({"name"}))
+CHECKED = ("check", "status", "detail")
+CHECKS = Listing(fields=("store", *CHECKED), columns=CHECKED, id="check", whole=frozenset(CHECKED))
 
 
-@options.command("backends", "List the kinds of stores, those the configuration names, and which one is in use.")
+@options.command("backends", HELP)
+@click.option("--check", is_flag=True, help="Open the store in use and try out whether it works.")
 @listing_options()
 @pass_session
-def command(session: Session, form: Form) -> None:
-    """Print one record for each; nothing is opened."""
+def command(session: Session, check: bool, form: Form) -> None:
+    """Print one record for each kind and store, or for each thing that was tried; the exit code says whether it is well."""
     settings = session.settings
-    show(LISTING, lambda: Answer(_records(settings), 0), form)
+    if not check:
+        show(LISTING, lambda: Answer(_records(settings), 0), form)
+        return
+    found: list[Finding] = []
+
+    def fetch() -> Answer:
+        found[:] = inspect(session.open)
+        return Answer([_finding(settings.store.shown, finding) for finding in found], 0)
+
+    show(CHECKS, fetch, form)
+    if found[-1].exit_code:
+        raise SystemExit(found[-1].exit_code)
+
+
+def _finding(store: str, finding: Finding) -> Record:
+    status = "failed" if finding.exit_code else "ok"
+    return {"store": store, "check": finding.check, "status": status, "detail": finding.detail}
 
 
 def _records(settings: Settings) -> Iterator[Record]:

@@ -2,11 +2,11 @@
 
 import msgspec
 
-from jq_cli.backends.base import SchemaState
 from jq_cli.cli import options
 from jq_cli.cli.listing_options import listing_options
 from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session, say
+from jq_cli.inspection import advice
 from jq_cli.view.output import Answer, Form, Listing, show
 
 FIELDS = ("store", "name", "version", "known", "usable")
@@ -32,11 +32,5 @@ def command(session: Session, form: Form) -> None:
     for note in state.notes:
         say(f"note: {note}")
     if not state.usable:
-        say(_advice(state))
+        say(advice(state))
         raise SystemExit(1)
-
-
-def _advice(state: SchemaState) -> str:
-    if state.version is None:
-        return f"no schema {state.name} there yet; run `jq db init`"
-    return "run `jq db upgrade`" if state.version < state.known else "made by a newer jq; upgrade jq"

@@ -108,6 +108,9 @@ class HttpBackend(Backend):
     def counts(self, queues: Sequence[str] | None = None) -> list[QueueCounts]:
         return self._client.call("counts", None if queues is None else list(queues), list[QueueCounts])
 
+    def check(self) -> str:
+        return "not tried: that is between the server and its own store"
+
     # --- controls and notes ---
 
     def control(self, queue: str, setting: Setting) -> Controls:

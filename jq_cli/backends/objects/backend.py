@@ -179,9 +179,9 @@ class ObjectsBackend(Backend):
     def watch(self, topics: Sequence[str]) -> Watch | None:
         return self._store.watch(topics)
 
-    def check(self) -> None:
-        """Test on the spot whether the store keeps its promises. Raises BackendError when it cannot be used."""
+    def check(self) -> str:
         check_store(self._store)
+        return "conditional writes (create only if absent) are honoured"
 
     def close(self) -> None:
         self._store.close()
