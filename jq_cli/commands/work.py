@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import click
@@ -73,6 +74,7 @@ def _option(*names: str, **attributes: Any) -> Callable[[Callable[..., Any]], Ca
     "--env", "env", multiple=True, metavar="NAME", help="A further environment variable, or pattern, for handlers."
 )
 @_option("--metrics-port", metavar="[HOST:]PORT", help="Show metrics for Prometheus there; see docs/metrics.md.")
+@_option("--serve", metavar="ADDRESS", help="Also serve the store over HTTP there, as jq serve does.")
 @_option("--no-cron", is_flag=True, help="Fire no schedules; with --until-empty a worker fires none anyway.")
 @_option("-q", "--quiet", is_flag=True, help="No messages about single jobs and no progress line.")
 @pass_session
@@ -150,8 +152,9 @@ def _work(session: Session, queues: tuple[str, ...], handlers: dict[str, Handler
     options = _options(session, queues, given)
     progress = ProgressLine(sys.stderr, shown=not given["quiet"])
     _check_hooks(settings)
-    metrics = _metrics(session, given["metrics_port"])
-    with session.open(metrics.around if metrics else None) as backend:
+    with ExitStack() as opened:
+        beside = _beside(settings, given, opened)
+        backend = opened.enter_context(session.open(beside.around if beside else None))
         if given["source"] is not None:
             _enqueue(session, backend, queues, given["source"])
         consumer = Consumer(backend, keeping=settings.keeping)
@@ -165,7 +168,7 @@ def _work(session: Session, queues: tuple[str, ...], handlers: dict[str, Handler
             parts=[
                 *_parts(settings, backend, given),
                 *hook_parts(backend),
-                *(metrics.parts(backend) if metrics else ()),
+                *(beside.parts(backend) if beside else ()),
             ],
         )
         if not given["quiet"]:
@@ -176,17 +179,23 @@ def _work(session: Session, queues: tuple[str, ...], handlers: dict[str, Handler
     return code
 
 
-def _metrics(session: Session, given: str | None) -> Any:
-    """What measures the worker, None when nobody asked for it."""
-    if given is None:
-        return None
+def _beside(settings: Settings, given: dict[str, Any], opened: ExitStack) -> Any:
+    """What measures the worker, or serves its store beside it; None when nobody asked for it. `opened` closes it."""
     try:
-        from jq_cli.metrics.worker import WorkerMetrics
+        if given["serve"] is not None:
+            from jq_cli.server.embedded import Embedded
+
+            return Embedded(given["serve"], given["metrics_port"], settings, opened, say)
+        if given["metrics_port"] is not None:
+            from jq_cli.metrics.worker import WorkerMetrics
+
+            return WorkerMetrics(given["metrics_port"], settings, say)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("jq_cli"):
             raise
-        raise UsageError(f"--metrics-port needs the module {error.name!r}: pip install 'jq-cli[metrics]'") from error
-    return WorkerMetrics(given, session.settings, say)
+        option, extra = ("--serve", "server") if given["serve"] is not None else ("--metrics-port", "metrics")
+        raise UsageError(f"{option} needs the module {error.name!r}: pip install 'jq-cli[{extra}]'") from error
+    return None
 
 
 def _parts(settings: Settings, backend: Backend, given: dict[str, Any]) -> list[Part]:

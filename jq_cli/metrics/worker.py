@@ -16,10 +16,11 @@ from jq_cli.worker.part import Part
 
 
 class WorkerMetrics:
-    """Made from the text of `--metrics-port`. Raises UsageError when it is no address, or one that cannot be had."""
+    """Shows itself at an address, the text of `--metrics-port`, if there is one. Raises UsageError when it is no address, or one
+    that cannot be had."""
 
-    def __init__(self, address: str, settings: Settings, say: Callable[[str], None]) -> None:
-        self._listener = Listener(parse_address(address))
+    def __init__(self, address: str | None, settings: Settings, say: Callable[[str], None]) -> None:
+        self._listener = None if address is None else Listener(parse_address(address))
         self._settings = settings
         self._say = say
         self.meters = Meters(QueueLabels(settings.queues))
@@ -35,4 +36,6 @@ class WorkerMetrics:
             self.meters.watch_hooks(
                 lambda: {name: {"sent": each.sent, "dropped": each.dropped} for name, each in emitter.counts().items()}
             )
+        if self._listener is None:
+            return []
         return [MetricsPart(self._listener, backend, self.meters, Snapshots(self._settings), self._say)]

@@ -26,8 +26,8 @@ PATIENCE = 5.0
 class Metrics:
     """What the server measures, and the answers for those who ask. All of it is about the server's own namespace."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.meters = Meters(QueueLabels(settings.queues))
+    def __init__(self, settings: Settings, meters: Meters | None = None) -> None:
+        self.meters = meters or Meters(QueueLabels(settings.queues))
         self._own = settings.namespace
         self._snapshots = Snapshots(settings)
 

@@ -10,6 +10,7 @@ from jq_cli.backends.base import Backend
 from jq_cli.backends.http.wire import PATH
 from jq_cli.config.settings import Settings
 from jq_cli.errors import BackendUnreachable, JqError, NotFound
+from jq_cli.metrics.meters import Meters
 from jq_cli.server.access import Access
 from jq_cli.server.asgi import Receive, Scope, Send, answer_json
 from jq_cli.server.calls import Limits
@@ -26,14 +27,15 @@ READY_PATIENCE = 2.0
 
 class Options(msgspec.Struct, frozen=True):
     """How the server serves. `hosts` and `origins`: see Guard; `namespaces`: how many are served, 1: only the server's own;
-    `upkeep`: whether it runs the maintenance tick; `cron`: whether it fires the schedules; `log`: takes the lines of the
-    access log."""
+    `upkeep`: whether it runs the maintenance tick; `cron`: whether it fires the schedules; `meters`: what
+    measures instead of its own; `log`: takes the lines of the access log."""
 
     hosts: Collection[str] = ("localhost", "127.0.0.1", "::1")
     origins: Collection[str] = ()
     namespaces: int = 1
     upkeep: bool = True
     cron: bool = True
+    meters: Meters | None = None
     log: Callable[[Line], None] = lambda _line: None
 
 
@@ -45,7 +47,7 @@ class Service:
     ) -> None:
         options = options or Options()
         max_body = max(LEAST_BODY, 2 * settings.max_payload)
-        self.metrics = Metrics(settings)
+        self.metrics = Metrics(settings, options.meters)
         self.stores = Stores(self.metrics.measuring(opener), settings.namespace, most=options.namespaces)
         self.watches = Watches(self.stores)
         self._seam = Seam(self.stores, self.watches, Limits(settings.max_payload), max_body)

@@ -1,4 +1,4 @@
-"""From the options of `jq serve` to a running server: reads tokens, checks that the place is safe, opens log and socket."""
+"""From the options of `jq serve` to a server that can run: reads tokens, checks that the place is safe, opens log and socket."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import IO
+from typing import IO, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,7 @@ from jq_cli.backends.registry import open_backend
 from jq_cli.config.file import refuse_writable_by_others
 from jq_cli.config.settings import Settings
 from jq_cli.errors import ConfigError, UsageError
+from jq_cli.metrics.meters import Meters
 from jq_cli.server.access import Access, Token, chosen_token, read_tokens
 from jq_cli.server.guard import Line
 from jq_cli.server.listen import Place, Tls, demand_safe, open_socket, parse_place
@@ -52,35 +53,58 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return Tls(self.tls_cert, self.tls_key, self.client_ca) if self.tls_cert and self.tls_key else None
 
 
+Opener = Callable[[str], Backend]
+"""Opens the store of a namespace."""
+
+
+class Ready(NamedTuple):
+    """A server that listens already, and what it says when it begins to answer."""
+
+    service: Service
+    server: Server
+    listener: socket.socket
+    greeting: str
+
+    async def run(self) -> None:
+        """Serve until the server is told to end."""
+        await self.service.prepare()
+        print(self.greeting, file=sys.stderr, flush=True)
+        await self.server.serve([self.listener])
+
+
 def serve(settings: Settings, plan: Plan) -> int:
     """Serve until a signal ends it; gives the exit code. Raises UsageError and ConfigError before anybody is served."""
+    with ExitStack() as opened:
+        ready = prepared(settings, plan, opened)
+        asyncio.run(ready.run())
+    return 0 if ready.server.ended_by is None else 128 + ready.server.ended_by
+
+
+def prepared(
+    settings: Settings, plan: Plan, opened: ExitStack, *, opener: Opener | None = None, meters: Meters | None = None
+) -> Ready:
+    """A server as planned, which `opened` closes. `opener` and `meters`: those to use instead of its own. Raises UsageError and
+    ConfigError."""
     place, tls, tokens = parse_place(plan.listen), plan.tls(), plan.known_tokens()
     demand_safe(place, tokens=bool(tokens), client_certificates=plan.client_ca is not None)
-    with ExitStack() as opened:
-        options = Options(
-            hosts=place.hosts() | set(plan.allow_host),
-            origins=plan.allow_origin,
-            namespaces=plan.namespaces,
-            upkeep=not plan.no_maintenance,
-            cron=not plan.no_cron,
-            log=_log_to(plan.access_log, opened),
-        )
-        service = Service(_opener(settings), settings, Access(tokens), options)
-        server = Server(service, tls)
-        listener, place = open_socket(place)
-        opened.callback(_remove, place)
-        with listener:
-            asyncio.run(_run(service, server, listener, _greeting(settings, place, tls, tokens)))
-    return 0 if server.ended_by is None else 128 + server.ended_by
+    options = Options(
+        hosts=place.hosts() | set(plan.allow_host),
+        origins=plan.allow_origin,
+        namespaces=plan.namespaces,
+        upkeep=not plan.no_maintenance,
+        cron=not plan.no_cron,
+        log=_log_to(plan.access_log, opened),
+        meters=meters,
+    )
+    service = Service(opener or _opener(settings), settings, Access(tokens), options)
+    server = Server(service, tls)
+    listener, place = open_socket(place)
+    opened.callback(_remove, place)
+    opened.enter_context(listener)
+    return Ready(service, server, listener, _greeting(settings, place, tls, tokens))
 
 
-async def _run(service: Service, server: Server, listener: socket.socket, greeting: str) -> None:
-    await service.prepare()
-    print(greeting, file=sys.stderr, flush=True)
-    await server.serve([listener])
-
-
-def _opener(settings: Settings) -> Callable[[str], Backend]:
+def _opener(settings: Settings) -> Opener:
     store = settings.store
     return lambda namespace: open_backend(store.url, namespace=namespace, **store.options)
 

@@ -1,0 +1,154 @@
+"""`jq work --serve`: a worker that serves its store beside its work."""
+
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.program import Program, until
+from tests.metrics.scrape import plain
+from tests.server.asking import ask
+
+SECRET = "a-secret-of-some-length"
+
+
+class Serving:
+    """A worker that serves, on a free port unless told where."""
+
+    def __init__(self, jq: Program, *args: str, listen: str = "127.0.0.1:0") -> None:
+        self.log = jq.home / "worker.log"
+        with self.log.open("wb") as log:
+            self.process = jq.start("work", "--serve", listen, *args, stderr=log, stdin=subprocess.DEVNULL)
+        found = until(lambda: re.search(r" on (\S+://\S+) \(", self.said()), "it says where")
+        self.url = found[1]
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+
+@contextmanager
+def serving(jq: Program, *args: str, **options: Any) -> Iterator[Serving]:
+    worker = Serving(jq, *args, **options)
+    try:
+        yield worker
+    finally:
+        if worker.process.poll() is None:
+            worker.process.kill()
+        worker.process.communicate()
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def jq(request: pytest.FixtureRequest, tmp_path: Path, namespace: str) -> Program:
+    """The program of the worker, on each store."""
+    home = tmp_path / "worker"
+    home.mkdir()
+    url = "memory" if request.param == "memory" else request.getfixturevalue(f"{request.param}_url")
+    return Program(home, url, namespace)
+
+
+@pytest.fixture
+def client(tmp_path: Path, namespace: str) -> Program:
+    """A program that knows no more than what it is told on the command line."""
+    return Program(tmp_path, None, namespace)
+
+
+def test_jobs_that_come_over_http_are_run_and_seen_by_all(jq: Program, client: Program) -> None:
+    with serving(jq, "q", "-p", "2", "--shell", "cat") as worker:
+        client.env["JQ_BACKEND"] = worker.url
+        lines = "".join(f'{{"payload": {number}}}\n' for number in range(30))
+        client.ok("enqueue", "q", "--from", "-", input=lines)
+        until(lambda: client.ok("len", "q", "--state", "succeeded").out == "30\n", "they run")
+        id = client.ok("enqueue", "q", '{"n": 1}').out.strip()
+        assert client("wait", "q", id, "--wait-timeout", "20s").code == 0
+        assert len(json.loads(client.ok("workers", "--json").out)) == 1
+        seen = plain(ask(worker.url, "GET", "/metrics").body)
+        assert seen("jq_job_run_seconds_count", queue="q") == 31
+        assert worker.stop() == 143
+        assert "Traceback" not in worker.said()
+        assert client("len", "q").code == 5
+
+
+def test_schedules_fire_as_in_any_worker(on_memory: Program, client: Program) -> None:
+    with serving(on_memory, "q", "--shell", "true") as worker:
+        client.env["JQ_BACKEND"] = worker.url
+        client.ok("cron", "add", "s", "* * * * * *", "q", "{}")
+        until(lambda: client("len", "q", "--state", "succeeded").out not in ("", "0\n"), "a tick has run")
+
+
+def test_the_server_dies_with_a_worker_that_is_killed(on_memory: Program, client: Program) -> None:
+    with serving(on_memory, "q", "--shell", "true") as worker:
+        worker.process.kill()
+        worker.process.wait()
+        assert client("len", "q", "--backend", worker.url).code == 5
+
+
+def test_a_job_that_runs_at_the_end_is_finished_and_clients_are_answered_meanwhile(
+    jq: Program, client: Program
+) -> None:
+    gate = client.home / "gate"
+    with serving(jq, "q", "--shell", f"until test -e {gate}; do sleep 0.05; done") as worker:
+        client.env["JQ_BACKEND"] = worker.url
+        client.ok("enqueue", "q", "1")
+        until(lambda: client.ok("len", "q", "--state", "running").out == "1\n", "it runs")
+        worker.process.send_signal(signal.SIGTERM)
+        until(lambda: "stopping" in worker.said(), "it heard")
+        assert client.ok("len", "q", "--state", "running").out == "1\n"
+        gate.touch()
+        assert worker.process.wait(30) == 143
+
+
+@pytest.fixture
+def on_memory(tmp_path: Path) -> Program:
+    return Program(tmp_path, "memory")
+
+
+def test_a_worker_that_ends_by_itself_ends_its_server(on_memory: Program) -> None:
+    socket = on_memory.home / "s"
+    result = on_memory.ok(
+        "work", "q", "--serve", f"unix:{socket}", "--from", "-", "--until-empty", "--", "cat", input='{"payload": 1}\n'
+    )
+    assert "serving memory" in result.err
+    assert not socket.exists()
+    assert on_memory("work", "q", "--serve", f"unix:{socket}", "--from", "-", "--", "cat", input="?").code == 2
+    assert not socket.exists()
+
+
+def test_tokens_of_the_environment_count(on_memory: Program, client: Program) -> None:
+    on_memory.env["ADMIN_TOKEN"] = SECRET
+    with serving(on_memory, "q", "--shell", "true") as worker:
+        assert client("len", "q", "--backend", worker.url).code == 6
+        assert ask(worker.url, "GET", "/metrics").status == 401
+        assert client("len", "q", "--backend", worker.url, env={"JQ_TOKEN": SECRET}).code in (0, 3)
+        assert SECRET not in worker.said()
+
+
+@pytest.mark.parametrize(
+    ("listen", "problem"),
+    [("0.0.0.0:0", "others reach this address"), ("somewhere", "expected HOST:PORT"), ("unix:relative", "unix:/path")],
+)
+def test_the_same_rules_hold_as_for_a_server_of_its_own(on_memory: Program, listen: str, problem: str) -> None:
+    result = on_memory("work", "q", "--serve", listen, "--shell", "true")
+    assert (result.code, problem in result.err, "Traceback" in result.err) == (2, True, False), result
+
+
+def test_metrics_may_have_a_port_beside_it(on_memory: Program) -> None:
+    with serving(on_memory, "q", "--metrics-port", "0", "--shell", "true") as worker:
+        found = until(lambda: re.search(r"metrics on (http://\S+)/metrics", worker.said()), "it says where")
+        assert plain(ask(found[1], "GET", "/metrics").body)("jq_workers") == 1
+        assert plain(ask(worker.url, "GET", "/metrics").body)("jq_workers") == 1
+
+
+def test_a_missing_extra_says_how_to_install_it(on_memory: Program, tmp_path: Path) -> None:
+    (tmp_path / "uvicorn.py").write_text("raise ModuleNotFoundError(\"No module named 'uvicorn'\", name='uvicorn')\n")
+    result = on_memory("work", "q", "--serve", "0", "--shell", "true", env={"PYTHONPATH": str(tmp_path)})
+    assert (result.code, "pip install 'jq-cli[server]'" in result.err) == (2, True)
