@@ -108,8 +108,8 @@ def test_a_job_that_runs_at_the_end_is_finished_and_clients_are_answered_meanwhi
 
 
 @pytest.fixture
-def on_memory(tmp_path: Path) -> Program:
-    return Program(tmp_path, "memory")
+def on_memory(tmp_path: Path, namespace: str) -> Program:
+    return Program(tmp_path, "memory", namespace)
 
 
 def test_a_worker_that_ends_by_itself_ends_its_server(on_memory: Program) -> None:
