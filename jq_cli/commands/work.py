@@ -139,7 +139,6 @@ def _work(session: Session, queues: tuple[str, ...], handlers: dict[str, Handler
     from jq_cli.config.secret import with_secret
     from jq_cli.consumer import Consumer
     from jq_cli.handlers.spec import check
-    from jq_cli.hooks.part import hook_parts
     from jq_cli.process.environment import handler_environment
     from jq_cli.view.progress_line import ProgressLine
     from jq_cli.worker.worker import Worker
@@ -165,11 +164,7 @@ def _work(session: Session, queues: tuple[str, ...], handlers: dict[str, Handler
             env=env,
             say=(lambda _text: None) if given["quiet"] else progress.say,
             watch_tally=progress.show,
-            parts=[
-                *_parts(settings, backend, given),
-                *hook_parts(backend),
-                *(beside.parts(backend) if beside else ()),
-            ],
+            parts=_parts(settings, backend, given) + (beside.parts(backend) if beside else []),
         )
         if not given["quiet"]:
             served = ", ".join(queues or [q for q in handlers if q != "*"] or ["all queues"])
@@ -199,13 +194,15 @@ def _beside(settings: Settings, given: dict[str, Any], opened: ExitStack) -> Any
 
 
 def _parts(settings: Settings, backend: Backend, given: dict[str, Any]) -> list[Part]:
-    """A scheduler, unless the worker is told not to have one or is there to bring its queues to an end."""
+    """The hooks, and a scheduler, unless the worker is told not to have one or is there to bring its queues to an end."""
+    from jq_cli.hooks.part import hook_parts
+
     if given["no_cron"] or given["until_empty"]:
-        return []
+        return hook_parts(backend)
     from jq_cli.cron.scheduler import Scheduler
     from jq_cli.worker.cron_part import CronPart
 
-    return [CronPart(Scheduler(backend, settings, say=say))]
+    return [CronPart(Scheduler(backend, settings, say=say)), *hook_parts(backend)]
 
 
 def _check_hooks(settings: Settings) -> None:
