@@ -79,7 +79,7 @@ def _command(path: list[str], command: click.Command) -> Iterator[str]:
             yield from _command([*path, name], _child(command, name))
         return
     usage = " ".join(["jq", *path, *command.collect_usage_pieces(click.Context(command))])
-    yield f"### jq {' '.join(path)}\n\n```\n{usage}\n```\n\n{inspect.cleandoc(command.help or '')}\n"
+    yield f"### jq {' '.join(path)}\n\n```text\n{usage}\n```\n\n{inspect.cleandoc(command.help or '')}\n"
     shared = set(map(id, GLOBAL_OPTIONS))
     yield _table([param for param in command.params if id(param) not in shared])
 

@@ -6,7 +6,8 @@ folder, which is its HOME too, so variables, functions and files stay from block
 - a `console` block types what follows `$ ` (continued by lines that begin with `> `, as a here-document needs) and shows what is
   printed, stdout and stderr together; a line `...` stands for any number of lines;
 - a `sh` block is typed as it is; each of its commands must succeed and what it prints does not matter;
-- a comment that begins with `<!-- run` is typed like a `sh` block and seen by no reader: for what a page takes for granted.
+- a comment that begins with `<!-- run` is typed like a `sh` block and seen by no reader: for what a page takes for granted;
+- a block below a line `<!-- not run: REASON -->` is left out.
 
 What differs from run to run (ids, workers, paths of the store, moments, rates) is compared by its kind alone.
 """
@@ -24,7 +25,9 @@ ROOT = Path(__file__).resolve().parents[2]
 MARK = "<!-- tested -->"
 TIMEOUT = 240
 
-_BLOCK = re.compile(r"^```(console|sh)\n(.*?)^```|^<!-- run\n(.*?)-->", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(
+    r"^<!-- not run: [^\n]+ -->\n```.*?^```|^```(console|sh)\n(.*?)^```|^<!-- run\n(.*?)-->", re.DOTALL | re.MULTILINE
+)
 _VARYING = [
     (r"\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b", "ID"),
     (r"worker \S+", "worker NAME"),
@@ -53,7 +56,10 @@ def steps(text: str) -> list[Step]:
     """What a page types, in order."""
     found: list[Step] = []
     for kind, block, hidden in _BLOCK.findall(text):
-        found += _console(block) if kind == "console" else [Step(block or hidden, None)]
+        if kind == "console":
+            found += _console(block)
+        elif block or hidden:
+            found.append(Step(block or hidden, None))
     return found
 
 

@@ -53,6 +53,11 @@ typed
     assert ran(text, tmp_path) == []
 
 
+def test_a_block_that_says_so_is_not_run(tmp_path: Path) -> None:
+    marked = "<!-- not run: it would fail -->\n```sh\nfalse\n```\n"
+    assert ran(f"{marked}```console\n$ echo 1\n1\n```\n", tmp_path) == []
+
+
 def test_a_command_that_fails_unseen_is_found(tmp_path: Path) -> None:
     wrong = ran("```sh\ntrue\nfalse\ntrue\n```\n```console\n$ echo 1\n1\n```\n", tmp_path)
     assert len(wrong) == 2

@@ -97,3 +97,50 @@ def test_a_configuration_in_the_documentation_is_valid(page: str, text: str, tmp
 def test_a_link_in_the_documentation_leads_to_a_file(page: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
     assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+# --- what is typed is run, or says why not ---
+
+FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+TYPED = re.compile(
+    r"^(?:\$ |(?:[A-Z_]+=\S+ )*(?:jq|jobq|pip|make|docker|python|sqlite3|systemctl|redis-cli|psql) )", re.MULTILINE
+)
+INDENTED = re.compile(r"^    (.*)", re.MULTILINE)
+TESTED = re.compile(r"^<!-- tested(?: by (\S+))? -->$", re.MULTILINE)
+NOT_RUN = re.compile(r"<!-- not run: \S.* -->\n\Z")
+
+
+def untested(text: str) -> list[str]:
+    """What a page has its readers type that nobody runs, without a word about why; and commands in blocks of no kind, which
+    nobody would look for."""
+    found = []
+    for fence in FENCE.finditer(text):
+        if fence[2] in ("sh", "console", "bash", "shell"):
+            run = TESTED.search(text) and fence[2] in ("sh", "console") and not fence[1]
+            if not run and not NOT_RUN.search(text[: fence.start()]):
+                found.append(fence[3])
+        elif not fence[2] and TYPED.search(fence[3]):
+            found.append(fence[3])
+    return found + [line for line in INDENTED.findall(FENCE.sub("", text)) if TYPED.match(line)]
+
+
+@pytest.mark.parametrize("page", sorted((HOME / "docs").rglob("*.md")), ids=lambda page: page.name)
+def test_what_a_page_has_its_readers_type_is_run_or_says_why_not(page: Path) -> None:
+    text = page.read_text()
+    assert untested(text) == []
+    for test in TESTED.findall(text):
+        assert not test or page.name in (HOME / test).read_text(), f"{test} does not know of {page.name}"
+
+
+def test_what_nobody_runs_is_found() -> None:
+    run = "```sh\njq len\n```\n"
+    assert untested(run) == ["jq len\n"]
+    assert untested(f"<!-- not run: it needs a server -->\n{run}") == []
+    assert untested(f"<!-- not run: it needs a server -->\n{run}{run}") == ["jq len\n"]
+    assert untested(f"<!-- not run: -->\n{run}") == ["jq len\n"]
+    assert untested(f"<!-- tested -->\n{run}") == []
+    assert untested(f"<!-- tested by tests/x.py -->\n{run}") == []
+    assert untested("<!-- tested -->\n```bash\njq len\n```\n") == ["jq len\n"]
+    assert untested("```\nBACKEND=memory jq len\n```\n") == ["BACKEND=memory jq len\n"]
+    assert untested("    jq len\n") == ["jq len"]
+    assert untested("```text\njq len\n```\n\n    [Unit]\n") == []
