@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from typing import cast
 
 import msgspec
 
 from jq_cli.backends.base import Backend
 from jq_cli.backends.http.wire import PATH
 from jq_cli.config.settings import Settings
-from jq_cli.errors import BackendUnreachable, JqError, NotFound
+from jq_cli.errors import BackendUnreachable, JqError
 from jq_cli.metrics.meters import Meters
 from jq_cli.server.access import Access
-from jq_cli.server.asgi import Receive, Scope, Send, answer_json
+from jq_cli.server.api.app import make_api
+from jq_cli.server.api.desk import Office
+from jq_cli.server.asgi import App, Receive, Scope, Send, answer_json
 from jq_cli.server.calls import Limits
 from jq_cli.server.guard import Guard, Line
 from jq_cli.server.metrics import Metrics
@@ -52,6 +55,7 @@ class Service:
         self.watches = Watches(self.stores)
         self._seam = Seam(self.stores, self.watches, Limits(settings.max_payload), max_body)
         self._upkeep = Upkeep(self.stores, duties(settings, maintenance=options.upkeep, cron=options.cron))
+        self._api = cast(App, make_api(Office(self.stores, self.watches, settings)))
         self._guard = Guard(
             self._route,
             access,
@@ -85,7 +89,7 @@ class Service:
         elif path.startswith("/metrics"):
             await self.metrics.answer(self.stores, scope, send)
         else:
-            raise NotFound(f"no such path: {path[:200]}")
+            await self._api(scope, receive, send)
 
     async def _ready(self, scope: Scope, send: Send) -> None:
         """Whether the store answers. Says no more than that: who asks has shown no token."""

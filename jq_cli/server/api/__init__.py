@@ -1,0 +1,1 @@
+"""The Admin API: JSON over HTTP for people and programs, described by OpenAPI. `app` puts it together."""

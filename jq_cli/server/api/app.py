@@ -1,0 +1,83 @@
+"""The Admin API as one ASGI application: litestar with our routes, our problems and our OpenAPI document."""
+
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Request, Response
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import Components, Schema, SecurityScheme
+from litestar.plugins import OpenAPISchemaPlugin
+from litestar.typing import FieldDefinition
+
+from jq_cli import __version__
+from jq_cli.server.api.desk import Office, demand_scope
+from jq_cli.server.api.jobs import Jobs
+from jq_cli.server.api.queues import Queues, Workers
+from jq_cli.server.api.seed import Seed
+from jq_cli.server.problems import CONTENT_TYPE, Refused, plain_problem, problem_of
+
+DESCRIPTION = """Everything that `jq` does with jobs, over HTTP. Errors are application/problem+json with a `code`: usage,
+not_authorised, not_found, conflict, backend_full, backend_unreachable, backend, internal."""
+
+
+class AnyJson(OpenAPISchemaPlugin):
+    """Tells litestar that raw JSON may be anything."""
+
+    @staticmethod
+    def is_plugin_supported_type(value: Any) -> bool:
+        return value is msgspec.Raw
+
+    @staticmethod
+    def is_plugin_supported_field(field_definition: FieldDefinition) -> bool:
+        return field_definition.annotation is msgspec.Raw
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
+        """A schema that holds for every value."""
+        return Schema(description="any JSON")
+
+
+def make_api(office: Office) -> Litestar:
+    """The application. It lives as long as its caller says: it takes part in no lifespan of its own."""
+    return Litestar(
+        route_handlers=[Jobs, Queues, Workers, Seed],
+        dependencies={"desk": Provide(office.desk)},
+        guards=[demand_scope],
+        exception_handlers={Exception: _problem, HTTPException: _http_problem},
+        openapi_config=OpenAPIConfig(
+            title="jq",
+            version=__version__,
+            description=DESCRIPTION,
+            path="/schema",
+            use_handler_docstrings=True,
+            security=[{"token": []}],
+            components=Components(security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}),
+        ),
+        plugins=[AnyJson()],
+        logging_config=None,
+        debug=False,
+    )
+
+
+def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    headers = error.headers if isinstance(error, Refused) else ()
+    problem = problem_of(error)
+    return _response(problem, {name.decode(): value.decode() for name, value in headers})
+
+
+def _http_problem(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """litestar's own: an unknown path or method, a body or a parameter that is not as described."""
+    details = [f"{each.get('key', '')}: {each.get('message', '')}" for each in _extra(error)]
+    detail = error.detail if error.status_code < 500 else "unexpected; see the server's log"
+    return _response(plain_problem(error.status_code, "; ".join([detail, *details])), error.headers or {})
+
+
+def _extra(error: HTTPException) -> list[dict[str, Any]]:
+    return [each for each in error.extra if isinstance(each, dict)] if isinstance(error.extra, list) else []
+
+
+def _response(problem: Any, headers: dict[str, str]) -> Response[bytes]:
+    return Response(
+        msgspec.json.encode(problem), status_code=problem.status, media_type=CONTENT_TYPE.decode(), headers=headers
+    )

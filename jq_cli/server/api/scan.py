@@ -1,0 +1,64 @@
+"""Goes through the jobs of a queue that a filter means, a page at a time, so that other requests get their turn in between."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple
+
+from jq_cli.client import PAGE
+from jq_cli.errors import InvalidField
+from jq_cli.triage.filter import JobFilter
+from jq_cli.job import STATES, Job, State
+from jq_cli.server.api.desk import Desk
+
+ORDER: tuple[State, ...] = ("running", "ready", "scheduled", "dead", "cancelled", "succeeded")
+"""States of one listing: first what moves."""
+
+PAGES = 20
+"""Pages that one request looks at, at most."""
+
+
+class Seen(NamedTuple):
+    """The jobs of a page that are meant, and the cursor behind them; None at the end."""
+
+    jobs: list[Job]
+    cursor: str | None
+
+
+async def scan(
+    desk: Desk,
+    queue: str,
+    states: Sequence[State],
+    jobs: JobFilter,
+    cursor: str | None,
+    limit: int,
+    *,
+    reverse: bool = False,
+) -> AsyncIterator[Seen]:
+    """Pages of jobs, state by state; at most `limit` jobs are looked at at once. Ends after PAGES of them."""
+    order = [state for state in ORDER if state in states]
+    state, inner = _place(cursor, order)
+    now = await desk.ask(lambda client: client.backend.now())
+    for _ in range(PAGES):
+        where, at = state, inner
+        page = await desk.ask(
+            lambda client: client.backend.page(queue, where, cursor=at, limit=min(limit, PAGE), reverse=reverse)  # noqa: B023
+        )
+        following = _next(order, state) if page.cursor is None else state
+        state, inner = following or state, page.cursor
+        yield Seen([job for job in page.jobs if jobs.matches(job, now)], following and f"{following}.{inner or ''}")
+        if following is None:
+            return
+
+
+def _place(cursor: str | None, order: Sequence[State]) -> tuple[State, str | None]:
+    if cursor is None:
+        return order[0], None
+    name, dot, inner = cursor.partition(".")
+    found = [state for state in STATES if state == name and state in order]
+    if not found or not dot:
+        raise InvalidField("cursor", f"{cursor[:40]!r} does not come from a listing of these states")
+    return found[0], inner or None
+
+
+def _next(order: Sequence[State], state: State) -> State | None:
+    at = order.index(state) + 1
+    return order[at] if at < len(order) else None

@@ -1,0 +1,301 @@
+"""The Admin API as programs use it: put jobs in, look, wait, change one or many, pause, recover; who may do what."""
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from jq_cli.backends.base import Backend, Claim
+from jq_cli.backends.registry import open_backend
+from jq_cli.consumer import Consumer
+from jq_cli.ids import new_id, nonce
+from jq_cli.lifecycle import Outcome
+from jq_cli.server.access import chosen_token
+from tests.server.asking import Answer, ask
+from tests.serving import Serving
+
+SECRETS = {name: f"{name}-secret-secret" for name in ("reader", "producer", "worker", "admin")}
+SCOPES = {"reader": "read", "producer": "enqueue:q", "worker": "work:q", "admin": "admin"}
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Serving]:
+    with Serving("memory://", tokens=[chosen_token(n, SECRETS[n], SCOPES[n]) for n in SECRETS]) as server:
+        yield server
+
+
+class Api:
+    """Short words for requests in one namespace."""
+
+    def __init__(self, url: str, namespace: str) -> None:
+        self.url, self.namespace = url, namespace
+
+    def __call__(self, method: str, path: str, body: object = None, code: int = 200) -> Any:
+        answer = self.answer(method, path, body)
+        assert answer.status == code, answer
+        return answer.json if answer.body else None
+
+    def answer(self, method: str, path: str, body: object = None) -> Answer:
+        return ask(self.url, method, path, body, jq_namespace=self.namespace)
+
+    def add(self, **fields: Any) -> str:
+        id: str = self("POST", "/v1/jobs", {"queue": "q", "payload": {"n": 1}, **fields}, 201)["id"]
+        return id
+
+
+@pytest.fixture
+def api(memory_server: Serving, namespace: str) -> Api:
+    return Api(memory_server.url, namespace)
+
+
+@pytest.fixture
+def store(memory_server: Serving, namespace: str) -> Iterator[Backend]:
+    with open_backend(memory_server.url, namespace=namespace) as backend:
+        yield backend
+
+
+def finish(store: Backend, *kinds: str) -> None:
+    """Run the next jobs to these outcomes."""
+    consumer = Consumer(store)
+    for kind in kinds:
+        [job] = consumer.claim(["q"])
+        assert consumer.write([consumer.settle(job, Outcome(kind, error="SMTP 451"))]) == ["applied"]
+
+
+# --- put in ---
+
+
+def test_a_job_is_put_in_and_shown(api: Api) -> None:
+    id = api.add(priority=5, delay="1h", headers={"a": "b"})
+    job = api("GET", f"/v1/jobs/{id}")
+    assert (job["state"], job["priority"], job["payload"], job["headers"]) == ("scheduled", 5, {"n": 1}, {"a": "b"})
+    assert api("GET", f"/jobs/{id}") == job
+
+
+def test_a_payload_arrives_as_it_was_sent(api: Api, store: Backend) -> None:
+    body = b'{"queue": "q", "payload": {"big": 123456789012345678901234567890,  "b": 1.10}}'
+    id = api("POST", "/jobs", body, 201)["id"]
+    job = store.find(id)
+    assert job is not None
+    assert job.payload == b'{"big": 123456789012345678901234567890,  "b": 1.10}'
+
+
+def test_a_duplicate_a_replay_and_a_mismatch_are_told_apart(api: Api, store: Backend) -> None:
+    first = api.add(idempotency_key="k")
+    again = {"queue": "q", "payload": {"n": 1}, "idempotency_key": "k"}
+    assert api("POST", "/v1/jobs", again)["status"] == "duplicate"
+    finish(store, "succeeded")
+    replayed = api("POST", "/v1/jobs", again)
+    assert (replayed["status"], replayed["id"], replayed["outcome"]["state"]) == ("replayed", first, "succeeded")
+    assert api("POST", "/v1/jobs", {**again, "payload": 2}, 409)["status"] == "mismatch"
+
+
+def test_a_batch_is_checked_whole_before_the_first_is_stored(api: Api) -> None:
+    good, bad = {"queue": "q", "payload": 1}, {"queue": "q", "payload": 1, "priority": 5_000}
+    answer = api.answer("POST", "/v1/jobs/batch", [good, bad])
+    assert (answer.status, answer.problem["field"]) == (400, "priority")
+    assert api("GET", "/v1/queues") == []
+    assert [each["status"] for each in api("POST", "/v1/jobs/batch", [good] * 3)] == ["created"] * 3
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ({"payload": 1}, "queue"),
+        ({"queue": "a b", "payload": 1}, "is not a name"),
+        ({"queue": "q"}, "payload"),
+        ({"queue": "q", "payload": 1, "colour": "red"}, "colour"),
+        ({"queue": "q", "payload": 1, "delay": "soon"}, "delay"),
+        ({"queue": "q", "payload": 1, "id": "1"}, "ULID"),
+        ([], "body"),
+        (b"{", "body"),
+        (b'{"queue": "q", "payload": "\\ud800"}', ""),
+    ],
+    ids=range(9),
+)
+def test_a_bad_job_is_the_clients_mistake_and_named(api: Api, body: object, problem: str) -> None:
+    answer = api.answer("POST", "/v1/jobs", body)
+    assert (answer.status, answer.problem["code"]) == (400, "usage"), answer
+    assert problem in answer.body.decode()
+    assert api("GET", "/v1/queues") == []
+
+
+# --- look ---
+
+
+def test_listings_go_on_where_a_cursor_says_and_filters_hold(api: Api) -> None:
+    ids = [api.add(payload={"n": n}, delay="1h" if n % 2 else 0) for n in range(10)]
+    found: list[str] = []
+    cursor = ""
+    while True:
+        page = api("GET", f"/v1/queues/q/jobs?limit=3{cursor}")
+        assert len(page["jobs"]) <= 3
+        found += [job["id"] for job in page["jobs"]]
+        if page["cursor"] is None:
+            break
+        cursor = f"&cursor={page['cursor']}".replace("[", "%5B").replace("]", "%5D").replace('"', "%22").replace(" ", "")
+    assert sorted(found) == sorted(ids)
+    page = api("GET", "/v1/queues/q/jobs?payload=n%3D3&state=scheduled")
+    assert [job["id"] for job in page["jobs"]] == [ids[3]]
+
+
+@pytest.mark.parametrize("query", ["state=lost", "limit=0", "limit=100000", "cursor=nonsense", "cursor=ready.nonsense", "priority=x"])
+def test_a_bad_question_is_the_clients_mistake(api: Api, query: str) -> None:
+    api.add()
+    answer = api.answer("GET", f"/v1/queues/q/jobs?{query}")
+    assert (answer.status, answer.problem["code"]) == (400, "usage"), answer
+
+
+def test_what_is_not_there_is_not_found(api: Api) -> None:
+    for method, path in [
+        ("GET", f"/v1/jobs/{new_id()}"),
+        ("GET", "/v1/jobs/1"),
+        ("GET", "/v1/queues/nowhere"),
+        ("GET", "/v1/queues/nowhere/jobs"),
+        ("POST", f"/v1/jobs/{new_id()}/requeue"),
+        ("DELETE", f"/v1/jobs/{new_id()}"),
+        ("GET", "/v2"),
+    ]:
+        assert api.answer(method, path).problem["code"] == "not_found", path
+    assert api.answer("PUT", "/v1/jobs", {}).status == 405
+
+
+def test_somebody_who_waits_hears_of_the_end(api: Api, store: Backend) -> None:
+    id = api.add()
+    heard: list[Any] = []
+    waiting = threading.Thread(target=lambda: heard.append(api("GET", f"/v1/jobs/{id}/wait?timeout=20")))
+    waiting.start()
+    finish(store, "succeeded")
+    waiting.join(30)
+    assert heard[0]["state"] == "succeeded"
+    other = api.add()
+    assert api("GET", f"/v1/jobs/{other}/wait?timeout=0")["state"] == "ready"
+
+
+# --- change ---
+
+
+def test_one_job_is_changed_and_remembers_by_whom(api: Api, store: Backend) -> None:
+    id = api.add()
+    finish(store, "permanent")
+    assert api("POST", f"/v1/jobs/{id}/requeue")["state"] == "ready"
+    finish(store, "permanent")
+    job = api("POST", f"/admin/jobs/{id}/retry")
+    assert (job["state"], [deed["what"] for deed in job["history"]]) == ("ready", ["requeued", "requeued"])
+    assert job["history"][0]["by"] == "anonymous (http)"
+    assert api.answer("POST", f"/v1/jobs/{id}/promote").problem["code"] == "conflict"
+    assert api("POST", f"/admin/jobs/{id}/cancel")["state"] == "cancelled"
+    api("DELETE", f"/v1/jobs/{id}", code=204)
+    assert api.answer("GET", f"/v1/jobs/{id}").status == 404
+    assert api.answer("POST", f"/v1/jobs/{id}/explode").status == 404
+
+
+def test_many_jobs_are_changed_by_filter_in_steps(api: Api, store: Backend) -> None:
+    for _ in range(7):
+        api.add()
+    finish(store, *["permanent"] * 7)
+    order = {"errors": ["SMTP*"], "limit": 3}
+    assert api("POST", "/v1/queues/q/jobs/requeue", {**order, "dry_run": True})["changed"] == 3
+    first = api("POST", "/v1/queues/q/jobs/requeue", order)
+    assert (first["changed"], first["failed"]) == (3, [])
+    assert api("POST", "/v1/queues/q/jobs/requeue", {"errors": ["other*"]})["changed"] == 0
+    assert api("POST", "/v1/queues/q/jobs/requeue", {"all": True})["changed"] == 4
+    assert api("GET", "/v1/queues/q")["ready"] == 7
+
+
+def test_named_jobs_are_changed_and_each_failure_is_told(api: Api) -> None:
+    waiting, ready, gone = api.add(delay="1h"), api.add(), new_id()
+    done = api("POST", "/v1/queues/q/jobs/promote", {"ids": [waiting, ready, gone]})
+    assert done["ids"] == [waiting]
+    assert {each["id"]: each["code"] for each in done["failed"]} == {ready: "conflict", gone: "not_found"}
+
+
+def test_an_order_that_names_no_jobs_changes_none(api: Api) -> None:
+    api.add()
+    for order in ({}, {"limit": 5}, {"ids": [new_id()], "all": True}, {"states": ["running"]}):
+        assert api.answer("POST", "/v1/queues/q/jobs/remove", order).problem["code"] == "usage"
+    assert api("GET", "/v1/queues/q")["ready"] == 1
+
+
+def test_a_queue_is_paused_and_resumed(api: Api, store: Backend) -> None:
+    api.add()
+    paused = api("POST", "/v1/queues/q/pause", {"reason": "upgrade", "for": "1h"})
+    assert (paused["paused"], paused["paused_reason"], paused["paused_by"]) == (True, "upgrade", "anonymous (http)")
+    assert Consumer(store).claim(["q"]) == []
+    assert api("POST", "/v1/queues/q/resume")["paused"] is False
+    assert api.answer("POST", "/v1/queues/q/pause", {"for": "-5m"}).status == 400
+
+
+def test_workers_are_shown_and_their_jobs_recovered(api: Api, store: Backend) -> None:
+    api.add()
+    consumer = Consumer(store)
+    consumer.register(queues=("q",))
+    assert len(consumer.claim(["q"])) == 1
+    [worker] = api("GET", "/v1/workers")
+    assert (worker["id"], worker["queues"]) == (consumer.worker, ["q"])
+    answer = api.answer("POST", "/v1/recover", {"worker": consumer.worker})
+    assert answer.problem["code"] == "conflict"
+    assert api("POST", "/v1/recover", {"worker": consumer.worker, "force": True}) == {"recovered": 1}
+    assert api.answer("POST", "/v1/recover", {"worker": "nobody"}).status == 404
+    store.claim(Claim(("q",), 1, "w", 1, nonce()))
+    assert api("POST", "/v1/recover", {}) == {"recovered": 1}
+
+
+# --- who may ---
+
+ROUTES: list[tuple[str, str, object, set[str]]] = [
+    ("POST", "/v1/jobs", {"queue": "q", "payload": 1}, {"producer", "admin"}),
+    ("POST", "/jobs", {"queue": "q", "payload": 1}, {"producer", "admin"}),
+    ("POST", "/v1/jobs", {"queue": "other", "payload": 1}, {"admin"}),
+    ("POST", "/v1/jobs/batch", [{"queue": "q", "payload": 1}], {"producer", "admin"}),
+    ("GET", "/v1/jobs/{id}", None, {"reader", "admin"}),
+    ("GET", "/jobs/{id}", None, {"reader", "admin"}),
+    ("GET", "/v1/jobs/{id}/wait?timeout=0", None, {"reader", "admin"}),
+    ("POST", "/v1/jobs/{id}/{action}", None, {"admin"}),
+    ("POST", "/admin/jobs/{id}/retry", None, {"admin"}),
+    ("POST", "/admin/jobs/{id}/cancel", None, {"admin"}),
+    ("DELETE", "/v1/jobs/{id}", None, {"admin"}),
+    ("GET", "/v1/queues", None, {"reader", "admin"}),
+    ("GET", "/queues", None, {"reader", "admin"}),
+    ("GET", "/v1/queues/{queue}", None, {"reader", "admin"}),
+    ("GET", "/v1/queues/{queue}/jobs", None, {"reader", "admin"}),
+    ("POST", "/v1/queues/{queue}/jobs/{action}", {"all": True}, {"admin"}),
+    ("POST", "/v1/queues/{queue}/pause", {}, {"admin"}),
+    ("POST", "/v1/queues/{queue}/resume", None, {"admin"}),
+    ("GET", "/v1/workers", None, {"reader", "admin"}),
+    ("GET", "/workers", None, {"reader", "admin"}),
+    ("POST", "/v1/recover", {}, {"admin"}),
+    ("GET", "/schema/openapi.json", None, set(SECRETS)),
+]
+
+
+def test_the_table_names_every_route(guarded: Serving) -> None:
+    document = ask(guarded.url, "GET", "/schema/openapi.json", token=SECRETS["admin"]).json
+    known = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert known <= {(method, path.partition("?")[0]) for method, path, _, _ in ROUTES}
+
+
+@pytest.mark.parametrize(("method", "path", "body", "allowed"), ROUTES, ids=[f"{m} {p} {n}" for n, (m, p, _, _) in enumerate(ROUTES)])
+def test_each_route_takes_the_scope_it_needs(
+    guarded: Serving, method: str, path: str, body: object, allowed: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jq_cli.server.access.GUESSES", 10_000)
+    path = path.replace("{id}", new_id()).replace("{queue}", "nowhere").replace("{action}", "requeue")
+    for token in (None, "wrong-wrong-wrong-wrong"):
+        assert ask(guarded.url, method, path, body, token=token).status == 401
+    for who, secret in SECRETS.items():
+        answer = ask(guarded.url, method, path, body, token=secret)
+        assert (answer.status == 403) == (who not in allowed), (who, answer)
+        assert answer.status < 500
+        assert secret not in answer.body.decode()
+
+
+def test_the_document_is_the_committed_one(guarded: Serving) -> None:
+    from jq_cli.server.api.document import document
+    from tests.architecture import HOME
+
+    committed = json.loads((HOME.parent / "docs" / "openapi.json").read_text())
+    assert document() == committed, "make docs writes it afresh"
+    assert committed["openapi"].startswith("3.1")
