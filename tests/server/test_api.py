@@ -135,13 +135,17 @@ def test_listings_go_on_where_a_cursor_says_and_filters_hold(api: Api) -> None:
         found += [job["id"] for job in page["jobs"]]
         if page["cursor"] is None:
             break
-        cursor = f"&cursor={page['cursor']}".replace("[", "%5B").replace("]", "%5D").replace('"', "%22").replace(" ", "")
+        cursor = (
+            f"&cursor={page['cursor']}".replace("[", "%5B").replace("]", "%5D").replace('"', "%22").replace(" ", "")
+        )
     assert sorted(found) == sorted(ids)
     page = api("GET", "/v1/queues/q/jobs?payload=n%3D3&state=scheduled")
     assert [job["id"] for job in page["jobs"]] == [ids[3]]
 
 
-@pytest.mark.parametrize("query", ["state=lost", "limit=0", "limit=100000", "cursor=nonsense", "cursor=ready.nonsense", "priority=x"])
+@pytest.mark.parametrize(
+    "query", ["state=lost", "limit=0", "limit=100000", "cursor=nonsense", "cursor=ready.nonsense", "priority=x"]
+)
 def test_a_bad_question_is_the_clients_mistake(api: Api, query: str) -> None:
     api.add()
     answer = api.answer("GET", f"/v1/queues/q/jobs?{query}")
@@ -277,7 +281,9 @@ def test_the_table_names_every_route(guarded: Serving) -> None:
     assert known <= {(method, path.partition("?")[0]) for method, path, _, _ in ROUTES}
 
 
-@pytest.mark.parametrize(("method", "path", "body", "allowed"), ROUTES, ids=[f"{m} {p} {n}" for n, (m, p, _, _) in enumerate(ROUTES)])
+@pytest.mark.parametrize(
+    ("method", "path", "body", "allowed"), ROUTES, ids=[f"{m} {p} {n}" for n, (m, p, _, _) in enumerate(ROUTES)]
+)
 def test_each_route_takes_the_scope_it_needs(
     guarded: Serving, method: str, path: str, body: object, allowed: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from jq_cli.config.settings import Settings
 from jq_cli.errors import Conflict, NotFound
 from jq_cli.job import Job, State
 from jq_cli.server.api.desk import Desk
+from jq_cli.server.api.records import Edit
 
 Make = Callable[[Job, str], Change]
 
@@ -52,6 +53,15 @@ ACTIONS = {
 """By the last part of their path."""
 
 FOR_ONE = ("promote", "requeue", "cancel")
+
+
+def edit_action(edit: Edit, settings: Settings) -> Action:
+    """An edit as an action. Raises InvalidField for a value no job may have."""
+    edits = edit.edits(settings.max_payload)
+    states: tuple[State, ...] = ("ready", "scheduled", "dead")
+    return Action(
+        "edited", states, lambda settings: lambda job, mark: edits.change(job, mark, settings.keeping(job.queue))
+    )
 
 
 def find_action(name: str, target: str) -> Action:

@@ -14,8 +14,10 @@ from litestar.typing import FieldDefinition
 from jq_cli import __version__
 from jq_cli.server.api.desk import Office, demand_scope
 from jq_cli.server.api.jobs import Jobs
-from jq_cli.server.api.queues import Queues, Workers
+from jq_cli.server.api.queues import Queues
+from jq_cli.server.api.schedules import ScheduleRoutes
 from jq_cli.server.api.seed import Seed
+from jq_cli.server.api.workers import Workers
 from jq_cli.server.problems import CONTENT_TYPE, Refused, plain_problem, problem_of
 
 DESCRIPTION = """Everything that `jq` does with jobs, over HTTP. Errors are application/problem+json with a `code`: usage,
@@ -41,7 +43,7 @@ class AnyJson(OpenAPISchemaPlugin):
 def make_api(office: Office) -> Litestar:
     """The application. It lives as long as its caller says: it takes part in no lifespan of its own."""
     return Litestar(
-        route_handlers=[Jobs, Queues, Workers, Seed],
+        route_handlers=[Jobs, Queues, ScheduleRoutes, Workers, Seed],
         dependencies={"desk": Provide(office.desk)},
         guards=[demand_scope],
         exception_handlers={Exception: _problem, HTTPException: _http_problem},

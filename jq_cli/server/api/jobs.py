@@ -3,20 +3,21 @@
 import asyncio
 from typing import Annotated
 
-from litestar import Controller, Response, delete, get, post
-from litestar.params import Parameter
+from litestar import Controller, Response, delete, get, patch, post
+from litestar.params import Parameter, QueryParameter
 
 from jq_cli.backends.base import Inserted
-from jq_cli.triage.bulk import Bulk, Result
+from jq_cli.client import Client
 from jq_cli.draft import Draft, Line, check_name
-from jq_cli.errors import InvalidField
-from jq_cli.triage.filter import JobFilter
+from jq_cli.errors import Conflict, InvalidField
 from jq_cli.intake.drafting import Drafter
 from jq_cli.job import FINAL, Job, State
-from jq_cli.server.api.actions import Action, find_action
+from jq_cli.server.api.actions import Action, edit_action, find_action
 from jq_cli.server.api.desk import Desk
-from jq_cli.server.api.records import Batch, Enqueued, JobPage, JobRecord
-from jq_cli.server.api.scan import ORDER, scan
+from jq_cli.server.api.records import Batch, Edit, Enqueued, JobPage, JobRecord
+from jq_cli.server.api.scan import ORDER, Search, scan
+from jq_cli.triage.bulk import Bulk, Result
+from jq_cli.triage.filter import JobFilter
 from jq_cli.view.job_view import full_record
 from jq_cli.view.records import job_record, json_value
 
@@ -26,12 +27,14 @@ LOOK = 5.0
 _STATUS = {"created": 201, "duplicate": 200, "replayed": 200, "mismatch": 409}
 Limit = Annotated[int, Parameter(ge=1, le=1_000)]
 Text = str | None
+States = Annotated[list[State] | None, QueryParameter(name="state")]
+"""litestar keeps the name `state` for itself."""
 
 
 class Jobs(Controller):
     """Jobs."""
 
-    tags = ["jobs"]
+    tags = ("jobs",)
 
     @post(["/v1/jobs", "/jobs"], opt={"scope": "enqueue"})
     async def enqueue(self, data: Line, desk: Desk) -> Response[Enqueued]:
@@ -64,6 +67,15 @@ class Jobs(Controller):
         await change_one(desk, job, find_action(action, "job"))
         return await full(desk, await desk.job(id))
 
+    @patch("/v1/jobs/{id:str}", opt={"scope": "admin"})
+    async def edit(self, id: str, data: Edit, desk: Desk) -> JobRecord:
+        """Change the payload or the options of a job that waits or is dead. With `version`, 409 when it changed since."""
+        job = await desk.job(id)
+        if data.version is not None and data.version != job.version:
+            raise Conflict(f"job {job.id} changed meanwhile")
+        await change_one(desk, job, edit_action(data, desk.settings))
+        return await full(desk, await desk.job(id))
+
     @delete("/v1/jobs/{id:str}", opt={"scope": "admin"})
     async def remove(self, id: str, desk: Desk) -> None:
         """Remove a job that is not running, for good."""
@@ -75,7 +87,7 @@ class Jobs(Controller):
         queue: str,
         desk: Desk,
         *,
-        state: list[State] | None = None,
+        states: States = None,
         error: list[str] | None = None,
         payload: list[str] | None = None,
         header: list[str] | None = None,
@@ -93,7 +105,7 @@ class Jobs(Controller):
             priority=priority, attempts=attempts,
         )  # fmt: skip
         await desk.ask(lambda client: client.demand(queue))
-        return await _page(desk, queue, state or list(ORDER), jobs, cursor, limit, reverse=reverse)
+        return await _page(desk, Search(queue, states or ORDER, jobs, cursor, limit, reverse))
 
 
 async def _enqueue(desk: Desk, lines: list[Line]) -> list[Enqueued]:
@@ -115,15 +127,14 @@ def _enqueued(answer: Inserted, draft: Draft) -> Enqueued:
     return Enqueued(answer.status, answer.id, draft.job.queue, outcome)
 
 
-async def _page(
-    desk: Desk, queue: str, states: list[State], jobs: JobFilter, cursor: str | None, limit: int, *, reverse: bool
-) -> JobPage:
+async def _page(desk: Desk, search: Search) -> JobPage:
     found: list[JobRecord] = []
+    cursor = search.cursor
     # Never more than what is still wanted is looked at, so that a cursor never has to point into a page.
-    async for seen in scan(desk, queue, states, jobs, cursor, limit, reverse=reverse):
+    async for seen in scan(desk, search):
         found += [_record(job) for job in seen.jobs]
         cursor = seen.cursor
-        if len(found) >= limit or jobs or cursor is None:
+        if len(found) >= search.limit or search.jobs or cursor is None:
             break
     return JobPage(found, cursor)
 
@@ -159,8 +170,12 @@ async def change_one(desk: Desk, job: Job, action: Action) -> None:
 
 async def full(desk: Desk, job: Job) -> JobRecord:
     """A job with its captured output."""
-    [output] = await desk.ask(lambda client: client.backend.outputs(job.queue, [job.id]))
-    return JobRecord(**full_record(job, output))
+
+    def look(client: Client) -> tuple[bytes | None, int]:
+        [output] = client.backend.outputs(job.queue, [job.id])
+        return output, client.backend.now()
+
+    return JobRecord(**full_record(job, *await desk.ask(look)))
 
 
 def _record(job: Job) -> JobRecord:

@@ -1,28 +1,36 @@
-"""Routes for queues: look, pause, resume, change many jobs; and for workers: look, recover their jobs."""
+"""Routes for queues: look, pause, resume, limit, check; count and change their jobs."""
 
-from litestar import Controller, get, post
+from typing import Annotated
+
+from litestar import Controller, get, post, put
+from litestar.params import Parameter, QueryParameter
 from msgspec.structs import asdict
 
 from jq_cli.backends.base import Setting
-from jq_cli.triage.bulk import Bulk, Result, known_by
 from jq_cli.client import Client
-from jq_cli.consumer import Consumer, Registration
 from jq_cli.durations import parse_duration
-from jq_cli.errors import Conflict, InvalidField, NotFound, UsageError
-from jq_cli.job import FINAL, Job
-from jq_cli.roster import registered
-from jq_cli.server.api.actions import Action, find_action
+from jq_cli.errors import InvalidField, UsageError
+from jq_cli.job import State
+from jq_cli.limits import set_limit
+from jq_cli.server.api.actions import edit_action, find_action
 from jq_cli.server.api.desk import Desk
-from jq_cli.server.api.records import Failure, Order, Ordered, Pause, QueueRecord, Recover, Recovered, WorkerRecord
-from jq_cli.server.api.scan import scan
-from jq_cli.server.problems import problem_of
+from jq_cli.server.api.orders import Errand
+from jq_cli.server.api.records import EditOrder, FindingRecord, GroupRecord, Limit, Order, Ordered, Pause, QueueRecord
+from jq_cli.server.api.scan import Search, scan
+from jq_cli.thresholds import Finding, Measure, findings
+from jq_cli.triage.filter import JobFilter
+from jq_cli.triage.grouping import Tally
 from jq_cli.view.records import queue_record
+
+Bound = Annotated[int | None, Parameter(ge=0)]
+ALL = 1_000_000
+"""Pages of a count: as many as there are. Other requests get their turn in between."""
 
 
 class Queues(Controller):
     """Queues."""
 
-    tags = ["queues"]
+    tags = ("queues",)
 
     @get(["/v1/queues", "/queues"], opt={"scope": "read"})
     async def queues(self, desk: Desk) -> list[QueueRecord]:
@@ -48,39 +56,69 @@ class Queues(Controller):
         """Hand out the jobs of a queue again."""
         return await _controlled(desk, queue, Setting(paused=False))
 
+    @put("/v1/queues/{queue:str}/limit", opt={"scope": "admin"})
+    async def limit(self, queue: str, data: Limit, desk: Desk) -> QueueRecord:
+        """Limit how many jobs of a queue run at once; 0: no limit."""
+
+        def limit(client: Client) -> None:
+            client.demand(queue)
+            set_limit(client.backend, queue, data.max_running, desk.settings.queue(queue).max_running)
+
+        await desk.ask(limit)
+        return await _queue(desk, queue)
+
+    @post("/v1/queues/{queue:str}/jobs/edit", opt={"scope": "admin"}, status_code=200)
+    async def edit(self, queue: str, data: EditOrder, desk: Desk) -> Ordered:
+        """Change the payload or the options of many jobs that wait or are dead."""
+        return await Errand(desk, queue, edit_action(data.edit, desk.settings), data).run()
+
     @post("/v1/queues/{queue:str}/jobs/{action:str}", opt={"scope": "admin"}, status_code=200)
     async def change(self, queue: str, action: str, data: Order, desk: Desk) -> Ordered:
         """Change many jobs of a queue: promote, requeue, cancel, remove or purge them."""
-        what = find_action(action, "queue")
-        _check_order(data, what)
+        return await Errand(desk, queue, find_action(action, "queue"), data).run()
+
+    @get("/v1/queues/{queue:str}/groups", opt={"scope": "read"})
+    async def groups(
+        self,
+        queue: str,
+        desk: Desk,
+        *,
+        by: str = "error",
+        states: Annotated[list[State] | None, QueryParameter(name="state")] = None,
+    ) -> list[GroupRecord]:
+        """What failed, how often, since when: the jobs of a queue (dead ones, unless states are named) counted by `error`, a
+        field, `payload.PATH` or `header.NAME`, the largest group first."""
+        tally = Tally(by)
         await desk.ask(lambda client: client.demand(queue))
-        return await (_by_ids(desk, queue, what, data) if data.ids else _by_filter(desk, queue, what, data))
+        async for seen in scan(desk, Search(queue, states or ["dead"], JobFilter()), pages=ALL):
+            for job in seen.jobs:
+                tally.add(job)
+        return [GroupRecord(**asdict(group)) for group in tally.groups()]
+
+    @get("/v1/check", opt={"scope": "read"})
+    async def check(
+        self,
+        desk: Desk,
+        *,
+        queues: Annotated[list[str] | None, QueryParameter(name="queue")] = None,
+        max_ready: Bound = None,
+        max_age: str | None = None,
+        max_dead: Bound = None,
+    ) -> list[FindingRecord]:
+        """Whether queues, named or all, are within limits; `max_age` is a duration such as 5m."""
+        age = None if max_age is None else parse_duration(max_age, "max_age") / 1_000
+        named: dict[Measure, float | None] = {"ready": max_ready, "age": age, "dead": max_dead}
+        limits = {measure: float(limit) for measure, limit in named.items() if limit is not None}
+        if not limits:
+            raise UsageError("name a limit: max_ready, max_age or max_dead")
+        counts = await desk.ask(
+            lambda client: [client.demand(queue) for queue in queues] if queues else client.counts()
+        )
+        return [_finding(found) for found in findings(counts, limits)]
 
 
-class Workers(Controller):
-    """Workers."""
-
-    tags = ["workers"]
-
-    @get(["/v1/workers", "/workers"], opt={"scope": "read"})
-    async def workers(self, desk: Desk) -> list[WorkerRecord]:
-        """The worker pools that registered."""
-        known, now = await desk.ask(lambda client: (registered(client.backend), client.backend.now()))
-        return [_worker(each, now) for each in known]
-
-    @post("/v1/recover", opt={"scope": "admin"}, status_code=200)
-    async def recover(self, data: Recover, desk: Desk) -> Recovered:
-        """Recover the jobs of workers that are gone, now."""
-        keeping = desk.settings.keeping
-
-        def recover(client: Client) -> int:
-            consumer = Consumer(client.backend, keeping=keeping)
-            if data.worker is None:
-                return consumer.tick()
-            _demand_gone(client, data.worker, force=data.force)
-            return consumer.recover(data.worker)
-
-        return Recovered(await desk.ask(recover))
+def _finding(found: Finding) -> FindingRecord:
+    return FindingRecord(found.queue, found.measure, found.value, found.max, found.status)
 
 
 async def _queue(desk: Desk, queue: str) -> QueueRecord:
@@ -94,79 +132,3 @@ async def _controlled(desk: Desk, queue: str, setting: Setting) -> QueueRecord:
 
     await desk.ask(control)
     return await _queue(desk, queue)
-
-
-def _check_order(order: Order, action: Action) -> None:
-    if not (order.ids or order.all or order.filter().narrow or order.states):
-        raise UsageError("say which jobs: ids, a filter, or all: true")
-    if order.ids and order.all:
-        raise UsageError("ids and all exclude each other")
-    wrong = [state for state in order.states if state not in action.states]
-    if wrong:
-        raise InvalidField("states", f"a job that is {wrong[0]} cannot be {action.done}")
-
-
-async def _by_ids(desk: Desk, queue: str, action: Action, order: Order) -> Ordered:
-    jobs, now = order.filter(), await desk.ask(lambda client: client.backend.now())
-    if order.dry_run:
-        found = await desk.ask(lambda client: client.get(queue, order.ids))
-        return _would([job for job in found if job and jobs.matches(job, now)], action)
-    results: list[Result] = []
-    make = action.maker(desk, now)
-    ids = list(dict.fromkeys(order.ids))
-    await desk.ask(
-        lambda client: Bulk(client, make, results.extend, chosen=lambda job: jobs.matches(job, now)).named(queue, ids)
-    )
-    return _ordered(results)
-
-
-async def _by_filter(desk: Desk, queue: str, action: Action, order: Order) -> Ordered:
-    """Page by page; jobs that ended after the request began are left alone: one that comes back at once would be met for ever."""
-    jobs, now = order.filter(), await desk.ask(lambda client: client.backend.now())
-    states = order.states or list(action.states)
-    done = Ordered(0, [], [])
-    known = known_by(now)
-    async for seen in scan(desk, queue, states, jobs, order.cursor, order.limit):
-        meant = [job for job in seen.jobs if job.state not in FINAL or known(job)]
-        step = _would(meant, action) if order.dry_run else await _step(desk, queue, action, order, now, meant)
-        done = Ordered(done.changed + step.changed, done.ids + step.ids, done.failed + step.failed, seen.cursor)
-        if done.changed + len(done.failed) >= order.limit:
-            break
-    return done
-
-
-async def _step(desk: Desk, queue: str, action: Action, order: Order, now: int, meant: list[Job]) -> Ordered:
-    jobs, make = order.filter(), action.maker(desk, now)
-    results: list[Result] = []
-    ids = [job.id for job in meant]
-    await desk.ask(
-        lambda client: Bulk(client, make, results.extend, chosen=lambda job: jobs.matches(job, now)).named(queue, ids)
-    )
-    # Those that somebody else moved meanwhile are not meant any more.
-    return _ordered([result for result in results if not isinstance(result.error, Conflict | NotFound)])
-
-
-def _would(jobs: list[Job], action: Action) -> Ordered:
-    ids = [job.id for job in jobs if job.state in action.states]
-    return Ordered(len(ids), ids, [])
-
-
-def _ordered(results: list[Result]) -> Ordered:
-    failed = [Failure(r.id, problem_of(r.error).code, str(r.error)) for r in results if r.error is not None]
-    changed = [result.id for result in results if result.error is None]
-    return Ordered(len(changed), changed, failed)
-
-
-def _worker(worker: Registration, now: int) -> WorkerRecord:
-    fields = asdict(worker) | {"queues": list(worker.queues)}
-    return WorkerRecord(**fields | ({"state": "dead"} if worker.dead(now) else {}))
-
-
-def _demand_gone(client: Client, worker: str, *, force: bool) -> None:
-    known = {each.id: each for each in registered(client.backend)}
-    if worker not in known and not client.backend.held(worker):
-        raise NotFound(f"no such worker: {worker[:80]}")
-    if worker in known and not known[worker].dead(client.backend.now()) and not force:
-        raise Conflict(
-            f"worker {worker[:80]} still sends heartbeats: its jobs may run twice; force: true recovers them"
-        )

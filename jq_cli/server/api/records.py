@@ -4,11 +4,14 @@ store's clock, durations text with a unit or seconds."""
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
-from jq_cli.draft import Line
-from jq_cli.triage.filter import JobFilter
+from jq_cli.draft import Line, seconds
+from jq_cli.errors import UsageError
 from jq_cli.job import State
+from jq_cli.triage.edits import Edits
+from jq_cli.triage.filter import JobFilter
+from jq_cli.triage.payload_path import parse_path
 
 MAX_BATCH = 1_000
 MAX_ORDER = 1_000
@@ -56,6 +59,8 @@ class JobRecord(msgspec.Struct, kw_only=True):
     result: Any
     version: str
     raw: str | None = None
+    lease_left: float | None = None
+    timeline: list[dict[str, Any]] = []
     output: Any = None
 
 
@@ -155,6 +160,77 @@ class Order(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             priority=self.priority,
             attempts=self.attempts,
         )
+
+
+class Edit(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """New values for a job. `payload` takes the place of the old one; `set` writes JSON values at dotted paths of it and `unset`
+    takes values out. `headers` are added, null takes one away. `timeout`: seconds, a duration or none. `requeue`: a dead job
+    becomes ready in the same step. `version`: of one job, as it was seen; refused when it has changed since."""
+
+    payload: msgspec.Raw | UnsetType = UNSET
+    set: dict[str, msgspec.Raw] = {}
+    unset: list[str] = []
+    headers: dict[str, str | None] = {}
+    priority: int | None = None
+    max_retries: int | None = None
+    timeout: str | float | None = None
+    requeue: bool = False
+    version: str | None = None
+
+    def edits(self, limit: int) -> Edits:
+        """The edits that it says. Raises InvalidField for a value no job may have."""
+        fields: dict[str, Any] = {"priority": self.priority, "max_retries": self.max_retries}
+        fields = {name: value for name, value in fields.items() if value is not None}
+        if self.timeout is not None:
+            fields["timeout"] = None if self.timeout == "none" else seconds(self.timeout, "timeout")
+        edits = Edits(
+            payload=None if self.payload is UNSET else bytes(self.payload),
+            sets=tuple((parse_path(path, "set"), bytes(value)) for path, value in self.set.items()),
+            unset=tuple(parse_path(path, "unset") for path in self.unset),
+            fields=fields,
+            headers=self.headers,
+            limit=limit,
+            requeue=self.requeue,
+        )
+        if not (edits or self.requeue):
+            raise UsageError("name what to change, such as payload or set")
+        edits.check()
+        return edits
+
+
+class EditOrder(Order, forbid_unknown_fields=True, kw_only=True):
+    """Which jobs to change, and how."""
+
+    edit: Edit
+
+
+class Limit(msgspec.Struct, forbid_unknown_fields=True):
+    """How many jobs of a queue run at once, at most; 0: no limit."""
+
+    max_running: Annotated[int, Meta(ge=0, le=1_000_000)]
+
+
+class GroupRecord(msgspec.Struct):
+    """Jobs counted together: their number, the first and the last moment among them, the id of the one with the last. `kind`:
+    value, none (they have no such value) or other (all groups beyond a bound)."""
+
+    queue: str
+    kind: str
+    value: Any
+    count: int
+    first_at: int
+    last_at: int
+    example: str
+
+
+class FindingRecord(msgspec.Struct):
+    """One measure of one queue (ready jobs; age of the oldest in seconds; dead jobs), its limit, and `ok` or `critical`."""
+
+    queue: str
+    measure: str
+    value: float
+    max: float
+    status: str
 
 
 class Failure(msgspec.Struct):

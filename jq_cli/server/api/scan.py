@@ -1,13 +1,15 @@
 """Goes through the jobs of a queue that a filter means, a page at a time, so that other requests get their turn in between."""
 
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
-from jq_cli.client import PAGE
+from jq_cli.backends.base import Page
+from jq_cli.client import PAGE, Client
 from jq_cli.errors import InvalidField
-from jq_cli.triage.filter import JobFilter
 from jq_cli.job import STATES, Job, State
 from jq_cli.server.api.desk import Desk
+from jq_cli.triage.filter import JobFilter
 
 ORDER: tuple[State, ...] = ("running", "ready", "scheduled", "dead", "cancelled", "succeeded")
 """States of one listing: first what moves."""
@@ -23,30 +25,35 @@ class Seen(NamedTuple):
     cursor: str | None
 
 
-async def scan(
-    desk: Desk,
-    queue: str,
-    states: Sequence[State],
-    jobs: JobFilter,
-    cursor: str | None,
-    limit: int,
-    *,
-    reverse: bool = False,
-) -> AsyncIterator[Seen]:
-    """Pages of jobs, state by state; at most `limit` jobs are looked at at once. Ends after PAGES of them."""
-    order = [state for state in ORDER if state in states]
-    state, inner = _place(cursor, order)
+class Search(NamedTuple):
+    """What a listing or an order looks for, from where on; at most `limit` jobs are looked at at once."""
+
+    queue: str
+    states: Sequence[State]
+    jobs: JobFilter
+    cursor: str | None = None
+    limit: int = PAGE
+    reverse: bool = False
+
+
+async def scan(desk: Desk, search: Search, pages: int = PAGES) -> AsyncIterator[Seen]:
+    """Pages of jobs, state by state. Ends after so many of them."""
+    order = [state for state in ORDER if state in search.states]
+    state, inner = _place(search.cursor, order)
     now = await desk.ask(lambda client: client.backend.now())
-    for _ in range(PAGES):
-        where, at = state, inner
-        page = await desk.ask(
-            lambda client: client.backend.page(queue, where, cursor=at, limit=min(limit, PAGE), reverse=reverse)  # noqa: B023
-        )
+    for _ in range(pages):
+        page = await desk.ask(partial(_look, search, state, inner))
         following = _next(order, state) if page.cursor is None else state
         state, inner = following or state, page.cursor
-        yield Seen([job for job in page.jobs if jobs.matches(job, now)], following and f"{following}.{inner or ''}")
+        found = [job for job in page.jobs if search.jobs.matches(job, now)]
+        yield Seen(found, following and f"{following}.{inner or ''}")
         if following is None:
             return
+
+
+def _look(search: Search, state: State, cursor: str | None, client: Client) -> Page:
+    limit = min(search.limit, PAGE)
+    return client.backend.page(search.queue, state, cursor=cursor, limit=limit, reverse=search.reverse)
 
 
 def _place(cursor: str | None, order: Sequence[State]) -> tuple[State, str | None]:

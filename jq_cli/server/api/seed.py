@@ -12,7 +12,7 @@ from jq_cli.server.api.records import JobRecord
 class Seed(Controller):
     """Old paths."""
 
-    tags = ["jobs"]
+    tags = ("jobs",)
     path = "/admin/jobs"
 
     @post("/{id:str}/retry", opt={"scope": "admin"}, status_code=200)

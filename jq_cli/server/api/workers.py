@@ -1,0 +1,52 @@
+"""Routes for workers: look, recover their jobs."""
+
+from litestar import Controller, get, post
+from msgspec.structs import asdict
+
+from jq_cli.client import Client
+from jq_cli.consumer import Consumer, Registration
+from jq_cli.errors import Conflict, NotFound
+from jq_cli.roster import registered
+from jq_cli.server.api.desk import Desk
+from jq_cli.server.api.records import Recover, Recovered, WorkerRecord
+
+
+class Workers(Controller):
+    """Workers."""
+
+    tags = ("workers",)
+
+    @get(["/v1/workers", "/workers"], opt={"scope": "read"})
+    async def workers(self, desk: Desk) -> list[WorkerRecord]:
+        """The worker pools that registered."""
+        known, now = await desk.ask(lambda client: (registered(client.backend), client.backend.now()))
+        return [_worker(each, now) for each in known]
+
+    @post("/v1/recover", opt={"scope": "admin"}, status_code=200)
+    async def recover(self, data: Recover, desk: Desk) -> Recovered:
+        """Recover the jobs of workers that are gone, now."""
+        keeping = desk.settings.keeping
+
+        def recover(client: Client) -> int:
+            consumer = Consumer(client.backend, keeping=keeping)
+            if data.worker is None:
+                return consumer.tick()
+            _demand_gone(client, data.worker, force=data.force)
+            return consumer.recover(data.worker)
+
+        return Recovered(await desk.ask(recover))
+
+
+def _worker(worker: Registration, now: int) -> WorkerRecord:
+    fields = asdict(worker) | {"queues": list(worker.queues)}
+    return WorkerRecord(**fields | ({"state": "dead"} if worker.dead(now) else {}))
+
+
+def _demand_gone(client: Client, worker: str, *, force: bool) -> None:
+    known = {each.id: each for each in registered(client.backend)}
+    if worker not in known and not client.backend.held(worker):
+        raise NotFound(f"no such worker: {worker[:80]}")
+    if worker in known and not known[worker].dead(client.backend.now()) and not force:
+        raise Conflict(
+            f"worker {worker[:80]} still sends heartbeats: its jobs may run twice; force: true recovers them"
+        )
