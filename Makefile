@@ -30,8 +30,9 @@ figures: $(VENV)/.bench
 completions: $(VENV)/.core
 	$(BIN)/python -m jq_cli.cli.completion completions
 
-docs: $(VENV)/.core
+docs: $(VENV)/.test
 	$(BIN)/python -m jq_cli.reference docs
+	$(BIN)/python -m jq_cli.server.api.document docs/openapi.json
 
 clean:
 	rm -rf $(VENV) demo-run .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

@@ -247,6 +247,80 @@ def test_workers_are_shown_and_their_jobs_recovered(api: Api, store: Backend) ->
     assert api("POST", "/v1/recover", {}) == {"recovered": 1}
 
 
+def test_a_job_is_edited_as_long_as_it_is_as_it_was_seen(api: Api, store: Backend) -> None:
+    id = api.add(payload={"to": "nobody", "n": [1, 2]}, headers={"a": "b"})
+    seen = api("GET", f"/v1/jobs/{id}")
+    edit = {"set": {"to": "ada@example.org", "n.1": 3}, "headers": {"a": None, "c": "d"}, "version": seen["version"]}
+    job = api("PATCH", f"/v1/jobs/{id}", edit)
+    assert (job["payload"], job["headers"]) == ({"to": "ada@example.org", "n": [1, 3]}, {"c": "d"})
+    assert (job["history"][0]["what"], job["history"][0]["payload"]) == ("edited", {"to": "nobody", "n": [1, 2]})
+    assert api.answer("PATCH", f"/v1/jobs/{id}", edit).problem["code"] == "conflict"
+    assert api.answer("PATCH", f"/v1/jobs/{id}", {}).problem["code"] == "usage"
+    assert api.answer("PATCH", f"/v1/jobs/{id}", {"priority": 5_000}).problem["code"] == "usage"
+    finish(store, "permanent")
+    again = api("PATCH", f"/v1/jobs/{id}", {"payload": None, "timeout": "5s", "requeue": True})
+    assert (again["state"], again["payload"], again["timeout"]) == ("ready", None, 5.0)
+
+
+def test_many_jobs_are_edited(api: Api) -> None:
+    for lang in ("de", "en", "de"):
+        api.add(payload={"lang": lang})
+    order = {"payload": ["lang=de"], "edit": {"set": {"lang": "nl"}, "priority": 3}}
+    assert api("POST", "/v1/queues/q/jobs/edit", {**order, "dry_run": True})["changed"] == 2
+    assert api("POST", "/v1/queues/q/jobs/edit", order)["changed"] == 2
+    assert api("POST", "/v1/queues/q/jobs/edit", order)["changed"] == 0
+    languages = [(job["priority"], job["payload"]["lang"]) for job in api("GET", "/v1/queues/q/jobs")["jobs"]]
+    assert languages == [(3, "nl"), (3, "nl"), (0, "en")]
+
+
+def test_dead_jobs_are_counted_by_what_they_have_in_common(api: Api, store: Backend) -> None:
+    for lang in ("de", "en", "de"):
+        api.add(payload={"lang": lang})
+    finish(store, *["permanent"] * 3)
+    [group] = api("GET", "/v1/queues/q/groups")
+    assert (group["value"], group["count"]) == ("SMTP 451", 3)
+    groups = api("GET", "/v1/queues/q/groups?by=payload.lang&state=dead&state=ready")
+    assert [(each["value"], each["count"]) for each in groups] == [("de", 2), ("en", 1)]
+    assert api.answer("GET", "/v1/queues/q/groups?by=colour").problem["code"] == "usage"
+
+
+def test_limits_hold_and_are_checked(api: Api, store: Backend) -> None:
+    for _ in range(2):
+        api.add()
+    assert api("PUT", "/v1/queues/q/limit", {"max_running": 1})["max_running"] == 1
+    assert len(Consumer(store).claim(["q"], limit=5)) == 1
+    assert api.answer("PUT", "/v1/queues/q/limit", {"max_running": -1}).problem["code"] == "usage"
+    found = api("GET", "/v1/check?queue=q&max_ready=0&max_dead=0")
+    assert {each["measure"]: each["status"] for each in found} == {"ready": "critical", "dead": "ok"}
+    assert api.answer("GET", "/v1/check").problem["code"] == "usage"
+    assert api.answer("GET", "/v1/check?queue=none&max_dead=0").status == 404
+
+
+def test_a_schedule_lives_and_goes(api: Api, store: Backend) -> None:
+    new = {"name": "nightly", "cron": "0 3 * * *", "queue": "q", "payload": {"n": 1.10}, "timezone": "Europe/Berlin"}
+    made = api("POST", "/v1/schedules", {**new, "timeout": "5m", "overlap": "skip"}, 201)
+    assert (made["state"], made["timeout"], made["source"]) == ("active", 300.0, "store")
+    assert api.answer("POST", "/admin/schedules", new).problem["code"] == "conflict"
+    assert api.answer("POST", "/v1/schedules", {**new, "name": "x", "cron": "61 * * * *"}).problem["code"] == "usage"
+    ticks = api("GET", "/v1/schedules/nightly/next?count=2&tz=UTC")
+    assert len(ticks) == 2
+    assert ticks[0]["tick"] < ticks[1]["tick"]
+    edited = api("PATCH", "/v1/schedules/nightly", {"cron": "@hourly", "unset": ["timeout"], "payload": [2]})
+    assert (edited["timeout"], edited["payload"]) == (None, [2])
+    assert api.answer("PATCH", "/v1/schedules/nightly", {}).problem["code"] == "usage"
+    assert api.answer("PATCH", "/v1/schedules/nightly", {"unset": ["cron"]}).problem["code"] == "usage"
+    paused = api("POST", "/v1/schedules/nightly/pause", {"reason": "holidays"})
+    assert (paused["state"], paused["paused_reason"], paused["next_fire"]) == ("paused", "holidays", None)
+    assert api("POST", "/v1/schedules/nightly/resume")["state"] == "active"
+    id = api("POST", "/v1/schedules/nightly/trigger", code=201)["id"]
+    assert store.find(id) is not None
+    assert api.answer("POST", "/v1/schedules/nightly/trigger").problem["code"] == "conflict"
+    assert api("POST", "/v1/schedules/nightly/trigger?force=true", code=201)["id"] != id
+    assert [each["name"] for each in api("GET", "/admin/schedules")] == ["nightly"]
+    api("DELETE", "/v1/schedules/nightly", code=204)
+    assert api.answer("GET", "/v1/schedules/nightly").status == 404
+
+
 # --- who may ---
 
 ROUTES: list[tuple[str, str, object, set[str]]] = [
@@ -261,11 +335,27 @@ ROUTES: list[tuple[str, str, object, set[str]]] = [
     ("POST", "/admin/jobs/{id}/retry", None, {"admin"}),
     ("POST", "/admin/jobs/{id}/cancel", None, {"admin"}),
     ("DELETE", "/v1/jobs/{id}", None, {"admin"}),
+    ("PATCH", "/v1/jobs/{id}", {"payload": 1}, {"admin"}),
     ("GET", "/v1/queues", None, {"reader", "admin"}),
     ("GET", "/queues", None, {"reader", "admin"}),
     ("GET", "/v1/queues/{queue}", None, {"reader", "admin"}),
     ("GET", "/v1/queues/{queue}/jobs", None, {"reader", "admin"}),
     ("POST", "/v1/queues/{queue}/jobs/{action}", {"all": True}, {"admin"}),
+    ("POST", "/v1/queues/{queue}/jobs/edit", {"all": True, "edit": {"payload": 1}}, {"admin"}),
+    ("GET", "/v1/queues/{queue}/groups", None, {"reader", "admin"}),
+    ("PUT", "/v1/queues/{queue}/limit", {"max_running": 1}, {"admin"}),
+    ("GET", "/v1/check?max_ready=1", None, {"reader", "admin"}),
+    ("GET", "/v1/schedules", None, {"reader", "admin"}),
+    ("GET", "/admin/schedules", None, {"reader", "admin"}),
+    ("POST", "/v1/schedules", {"name": "n", "cron": "@daily", "queue": "q"}, {"admin"}),
+    ("POST", "/admin/schedules", {"name": "m", "cron": "@daily", "queue": "q"}, {"admin"}),
+    ("GET", "/v1/schedules/{name}", None, {"reader", "admin"}),
+    ("GET", "/v1/schedules/{name}/next", None, {"reader", "admin"}),
+    ("PATCH", "/v1/schedules/{name}", {"cron": "@hourly"}, {"admin"}),
+    ("DELETE", "/v1/schedules/{name}", None, {"admin"}),
+    ("POST", "/v1/schedules/{name}/pause", {}, {"admin"}),
+    ("POST", "/v1/schedules/{name}/resume", None, {"admin"}),
+    ("POST", "/v1/schedules/{name}/trigger", None, {"admin"}),
     ("POST", "/v1/queues/{queue}/pause", {}, {"admin"}),
     ("POST", "/v1/queues/{queue}/resume", None, {"admin"}),
     ("GET", "/v1/workers", None, {"reader", "admin"}),
@@ -278,7 +368,9 @@ ROUTES: list[tuple[str, str, object, set[str]]] = [
 def test_the_table_names_every_route(guarded: Serving) -> None:
     document = ask(guarded.url, "GET", "/schema/openapi.json", token=SECRETS["admin"]).json
     known = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    assert known <= {(method, path.partition("?")[0]) for method, path, _, _ in ROUTES}
+    assert known == {(method, path.partition("?")[0]) for method, path, _, _ in ROUTES} - {
+        ("GET", "/schema/openapi.json")
+    }
 
 
 @pytest.mark.parametrize(
@@ -288,7 +380,12 @@ def test_each_route_takes_the_scope_it_needs(
     guarded: Serving, method: str, path: str, body: object, allowed: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jq_cli.server.access.GUESSES", 10_000)
-    path = path.replace("{id}", new_id()).replace("{queue}", "nowhere").replace("{action}", "requeue")
+    path = (
+        path.replace("{id}", new_id())
+        .replace("{queue}", "nowhere")
+        .replace("{action}", "requeue")
+        .replace("{name}", "nowhere")
+    )
     for token in (None, "wrong-wrong-wrong-wrong"):
         assert ask(guarded.url, method, path, body, token=token).status == 401
     for who, secret in SECRETS.items():

@@ -12,6 +12,7 @@ from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
 from jq_cli import __version__
+from jq_cli.server.api.body import Verbatim
 from jq_cli.server.api.desk import Office, demand_scope
 from jq_cli.server.api.jobs import Jobs
 from jq_cli.server.api.queues import Queues
@@ -45,6 +46,8 @@ def make_api(office: Office) -> Litestar:
     return Litestar(
         route_handlers=[Jobs, Queues, ScheduleRoutes, Workers, Seed],
         dependencies={"desk": Provide(office.desk)},
+        dto=Verbatim,
+        return_dto=None,
         guards=[demand_scope],
         exception_handlers={Exception: _problem, HTTPException: _http_problem},
         openapi_config=OpenAPIConfig(

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from litestar import Request
 from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 
 from jq_cli.backends.base import Backend
@@ -54,6 +55,10 @@ class Desk:
     def noted(self, change: Change, job: Job, what: str, now: int) -> Change:
         """The change of an operator with a note of it in the job."""
         return noted(change, job, what=what, by=f"{self.caller.name} (http)", now=now)
+
+
+Here = NamedDependency[Desk]
+"""How a handler asks for the desk of its request."""
 
 
 class Office:

@@ -4,7 +4,7 @@ import asyncio
 from typing import Annotated
 
 from litestar import Controller, Response, delete, get, patch, post
-from litestar.params import Parameter, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from jq_cli.backends.base import Inserted
 from jq_cli.client import Client
@@ -13,7 +13,7 @@ from jq_cli.errors import Conflict, InvalidField
 from jq_cli.intake.drafting import Drafter
 from jq_cli.job import FINAL, Job, State
 from jq_cli.server.api.actions import Action, edit_action, find_action
-from jq_cli.server.api.desk import Desk
+from jq_cli.server.api.desk import Desk, Here
 from jq_cli.server.api.records import Batch, Edit, Enqueued, JobPage, JobRecord
 from jq_cli.server.api.scan import ORDER, Search, scan
 from jq_cli.triage.bulk import Bulk, Result
@@ -25,8 +25,9 @@ LOOK = 5.0
 """Seconds between looks at a job that is waited for, in case a hint was missed."""
 
 _STATUS = {"created": 201, "duplicate": 200, "replayed": 200, "mismatch": 409}
-Limit = Annotated[int, Parameter(ge=1, le=1_000)]
-Text = str | None
+Limit = Annotated[int, QueryParameter(ge=1, le=1_000)]
+Text = FromQuery[str | None]
+Texts = FromQuery[list[str] | None]
 States = Annotated[list[State] | None, QueryParameter(name="state")]
 """litestar keeps the name `state` for itself."""
 
@@ -37,30 +38,32 @@ class Jobs(Controller):
     tags = ("jobs",)
 
     @post(["/v1/jobs", "/jobs"], opt={"scope": "enqueue"})
-    async def enqueue(self, data: Line, desk: Desk) -> Response[Enqueued]:
+    async def enqueue(self, data: JSONBody[Line], desk: Here) -> Response[Enqueued]:
         """Put one job on the queue that it names. 201: created; 200: it is there already; 409: its idempotency key was used with
         another payload."""
         [enqueued] = await _enqueue(desk, [data])
         return Response(enqueued, status_code=_STATUS[enqueued.status])
 
     @post("/v1/jobs/batch", opt={"scope": "enqueue"}, status_code=200)
-    async def enqueue_batch(self, data: Batch, desk: Desk) -> list[Enqueued]:
+    async def enqueue_batch(self, data: JSONBody[Batch], desk: Here) -> list[Enqueued]:
         """Put several jobs on the queues that they name, in order; says for each what became of it. All are checked before the
         first is stored."""
         return await _enqueue(desk, data)
 
     @get(["/v1/jobs/{id:str}", "/jobs/{id:str}"], opt={"scope": "read"})
-    async def show(self, id: str, desk: Desk) -> JobRecord:
+    async def show(self, id: FromPath[str], desk: Here) -> JobRecord:
         """A job, with its captured output."""
         return await full(desk, await desk.job(id))
 
     @get("/v1/jobs/{id:str}/wait", opt={"scope": "read"})
-    async def wait(self, id: str, desk: Desk, timeout: Annotated[float, Parameter(ge=0, le=300)] = 30) -> JobRecord:
+    async def wait(
+        self, id: FromPath[str], desk: Here, timeout: Annotated[float, QueryParameter(ge=0, le=300)] = 30
+    ) -> JobRecord:
         """A job once it has ended, or as it is after `timeout` seconds."""
         return await full(desk, await _ended(desk, id, timeout))
 
     @post("/v1/jobs/{id:str}/{action:str}", opt={"scope": "admin"}, status_code=200)
-    async def change(self, id: str, action: str, desk: Desk) -> JobRecord:
+    async def change(self, id: FromPath[str], action: FromPath[str], desk: Here) -> JobRecord:
         """Change one job: promote, requeue or cancel it. 409 when its state does not allow that; cancelling a running job asks
         its worker to stop it."""
         job = await desk.job(id)
@@ -68,7 +71,7 @@ class Jobs(Controller):
         return await full(desk, await desk.job(id))
 
     @patch("/v1/jobs/{id:str}", opt={"scope": "admin"})
-    async def edit(self, id: str, data: Edit, desk: Desk) -> JobRecord:
+    async def edit(self, id: FromPath[str], data: JSONBody[Edit], desk: Here) -> JobRecord:
         """Change the payload or the options of a job that waits or is dead. With `version`, 409 when it changed since."""
         job = await desk.job(id)
         if data.version is not None and data.version != job.version:
@@ -77,27 +80,27 @@ class Jobs(Controller):
         return await full(desk, await desk.job(id))
 
     @delete("/v1/jobs/{id:str}", opt={"scope": "admin"})
-    async def remove(self, id: str, desk: Desk) -> None:
+    async def remove(self, id: FromPath[str], desk: Here) -> None:
         """Remove a job that is not running, for good."""
         await change_one(desk, await desk.job(id), find_action("remove", "queue"))
 
     @get("/v1/queues/{queue:str}/jobs", opt={"scope": "read"})
     async def listing(
         self,
-        queue: str,
-        desk: Desk,
+        queue: FromPath[str],
+        desk: Here,
         *,
         states: States = None,
-        error: list[str] | None = None,
-        payload: list[str] | None = None,
-        header: list[str] | None = None,
+        error: Texts = None,
+        payload: Texts = None,
+        header: Texts = None,
         older_than: Text = None,
         newer_than: Text = None,
         priority: Text = None,
         attempts: Text = None,
         cursor: Text = None,
         limit: Limit = 100,
-        reverse: bool = False,
+        reverse: FromQuery[bool] = False,
     ) -> JobPage:
         """The jobs of a queue, in each state's own order; the filters are those of `jq ls`."""
         jobs = JobFilter(
@@ -128,15 +131,13 @@ def _enqueued(answer: Inserted, draft: Draft) -> Enqueued:
 
 
 async def _page(desk: Desk, search: Search) -> JobPage:
-    found: list[JobRecord] = []
     cursor = search.cursor
-    # Never more than what is still wanted is looked at, so that a cursor never has to point into a page.
     async for seen in scan(desk, search):
-        found += [_record(job) for job in seen.jobs]
         cursor = seen.cursor
-        if len(found) >= search.limit or search.jobs or cursor is None:
-            break
-    return JobPage(found, cursor)
+        # The first page that holds any: a second could hold more than is wanted, and no cursor points into a page.
+        if seen.jobs:
+            return JobPage([_record(job) for job in seen.jobs], cursor)
+    return JobPage([], cursor)
 
 
 async def _ended(desk: Desk, id: str, timeout: float) -> Job:

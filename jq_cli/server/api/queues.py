@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from litestar import Controller, get, post, put
-from litestar.params import Parameter, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec.structs import asdict
 
 from jq_cli.backends.base import Setting
@@ -13,7 +13,7 @@ from jq_cli.errors import InvalidField, UsageError
 from jq_cli.job import State
 from jq_cli.limits import set_limit
 from jq_cli.server.api.actions import edit_action, find_action
-from jq_cli.server.api.desk import Desk
+from jq_cli.server.api.desk import Desk, Here
 from jq_cli.server.api.orders import Errand
 from jq_cli.server.api.records import EditOrder, FindingRecord, GroupRecord, Limit, Order, Ordered, Pause, QueueRecord
 from jq_cli.server.api.scan import Search, scan
@@ -22,7 +22,7 @@ from jq_cli.triage.filter import JobFilter
 from jq_cli.triage.grouping import Tally
 from jq_cli.view.records import queue_record
 
-Bound = Annotated[int | None, Parameter(ge=0)]
+Bound = Annotated[int | None, QueryParameter(ge=0)]
 ALL = 1_000_000
 """Pages of a count: as many as there are. Other requests get their turn in between."""
 
@@ -33,17 +33,17 @@ class Queues(Controller):
     tags = ("queues",)
 
     @get(["/v1/queues", "/queues"], opt={"scope": "read"})
-    async def queues(self, desk: Desk) -> list[QueueRecord]:
+    async def queues(self, desk: Here) -> list[QueueRecord]:
         """Every queue, configured or ever used, with its counts."""
         return [QueueRecord(**queue_record(each)) for each in await desk.ask(lambda client: client.counts())]
 
     @get("/v1/queues/{queue:str}", opt={"scope": "read"})
-    async def queue(self, queue: str, desk: Desk) -> QueueRecord:
+    async def queue(self, queue: FromPath[str], desk: Here) -> QueueRecord:
         """One queue. `ready` and `oldest_ready_age` are what scalers such as KEDA look at."""
         return await _queue(desk, queue)
 
     @post("/v1/queues/{queue:str}/pause", opt={"scope": "admin"}, status_code=200)
-    async def pause(self, queue: str, data: Pause, desk: Desk) -> QueueRecord:
+    async def pause(self, queue: FromPath[str], data: JSONBody[Pause], desk: Here) -> QueueRecord:
         """Stop handing out the jobs of a queue. Running jobs go on; enqueuing goes on."""
         pause_for = None if data.duration is None else parse_duration(data.duration, "for")
         if pause_for is not None and pause_for <= 0:
@@ -52,12 +52,12 @@ class Queues(Controller):
         return await _controlled(desk, queue, setting)
 
     @post("/v1/queues/{queue:str}/resume", opt={"scope": "admin"}, status_code=200)
-    async def resume(self, queue: str, desk: Desk) -> QueueRecord:
+    async def resume(self, queue: FromPath[str], desk: Here) -> QueueRecord:
         """Hand out the jobs of a queue again."""
         return await _controlled(desk, queue, Setting(paused=False))
 
     @put("/v1/queues/{queue:str}/limit", opt={"scope": "admin"})
-    async def limit(self, queue: str, data: Limit, desk: Desk) -> QueueRecord:
+    async def limit(self, queue: FromPath[str], data: JSONBody[Limit], desk: Here) -> QueueRecord:
         """Limit how many jobs of a queue run at once; 0: no limit."""
 
         def limit(client: Client) -> None:
@@ -68,22 +68,22 @@ class Queues(Controller):
         return await _queue(desk, queue)
 
     @post("/v1/queues/{queue:str}/jobs/edit", opt={"scope": "admin"}, status_code=200)
-    async def edit(self, queue: str, data: EditOrder, desk: Desk) -> Ordered:
+    async def edit(self, queue: FromPath[str], data: JSONBody[EditOrder], desk: Here) -> Ordered:
         """Change the payload or the options of many jobs that wait or are dead."""
         return await Errand(desk, queue, edit_action(data.edit, desk.settings), data).run()
 
     @post("/v1/queues/{queue:str}/jobs/{action:str}", opt={"scope": "admin"}, status_code=200)
-    async def change(self, queue: str, action: str, data: Order, desk: Desk) -> Ordered:
+    async def change(self, queue: FromPath[str], action: FromPath[str], data: JSONBody[Order], desk: Here) -> Ordered:
         """Change many jobs of a queue: promote, requeue, cancel, remove or purge them."""
         return await Errand(desk, queue, find_action(action, "queue"), data).run()
 
     @get("/v1/queues/{queue:str}/groups", opt={"scope": "read"})
     async def groups(
         self,
-        queue: str,
-        desk: Desk,
+        queue: FromPath[str],
+        desk: Here,
         *,
-        by: str = "error",
+        by: FromQuery[str] = "error",
         states: Annotated[list[State] | None, QueryParameter(name="state")] = None,
     ) -> list[GroupRecord]:
         """What failed, how often, since when: the jobs of a queue (dead ones, unless states are named) counted by `error`, a
@@ -98,11 +98,11 @@ class Queues(Controller):
     @get("/v1/check", opt={"scope": "read"})
     async def check(
         self,
-        desk: Desk,
+        desk: Here,
         *,
         queues: Annotated[list[str] | None, QueryParameter(name="queue")] = None,
         max_ready: Bound = None,
-        max_age: str | None = None,
+        max_age: FromQuery[str | None] = None,
         max_dead: Bound = None,
     ) -> list[FindingRecord]:
         """Whether queues, named or all, are within limits; `max_age` is a duration such as 5m."""

@@ -107,7 +107,7 @@ class QueueRecord(msgspec.Struct):
 
 
 class WorkerRecord(msgspec.Struct):
-    """A worker pool that registered. `state` is dead when its heartbeat ran out."""
+    """A worker pool that registered. `state` is dead when its heartbeat ran out; `hooks`: events sent and dropped."""
 
     id: str
     host: str
@@ -120,6 +120,7 @@ class WorkerRecord(msgspec.Struct):
     running: int
     done: int
     state: str
+    hooks: dict[str, dict[str, int]]
 
 
 class Pause(msgspec.Struct, forbid_unknown_fields=True):

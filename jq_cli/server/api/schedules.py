@@ -5,14 +5,14 @@ from itertools import islice
 from typing import Annotated, Any, TypeVar
 
 from litestar import Controller, delete, get, patch, post
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from jq_cli.client import Client
 from jq_cli.cron.schedule import JOB_OPTIONS, Schedule
 from jq_cli.cron.schedules import Schedules
 from jq_cli.cron.timetable import Timetable
 from jq_cli.errors import Conflict, UsageError
-from jq_cli.server.api.desk import Desk
+from jq_cli.server.api.desk import Desk, Here
 from jq_cli.server.api.schedule_records import (
     NewSchedule,
     Reason,
@@ -35,24 +35,28 @@ class ScheduleRoutes(Controller):
     tags = ("schedules",)
 
     @get(LISTING, opt={"scope": "read"})
-    async def listing(self, desk: Desk) -> list[ScheduleRecord]:
+    async def listing(self, desk: Here) -> list[ScheduleRecord]:
         """Every schedule of the store and of the server's configuration file, by name."""
         return await _ask(desk, _records)
 
     @post(LISTING, opt={"scope": "admin"})
-    async def add(self, data: NewSchedule, desk: Desk) -> ScheduleRecord:
+    async def add(self, data: JSONBody[NewSchedule], desk: Here) -> ScheduleRecord:
         """Create a schedule in the store; its first tick is the first one after now."""
         schedule = Schedule(name=data.name, cron=data.cron, queue=data.queue, **schedule_fields(data))
         return await _changed(desk, data.name, lambda schedules: schedules.add(schedule))
 
     @get(ONE, opt={"scope": "read"})
-    async def show(self, name: str, desk: Desk) -> ScheduleRecord:
+    async def show(self, name: FromPath[str], desk: Here) -> ScheduleRecord:
         """One schedule."""
         return await _changed(desk, name, lambda _: None)
 
     @get(ONE + "/next", opt={"scope": "read"})
     async def following(
-        self, name: str, desk: Desk, count: Annotated[int, Parameter(ge=1, le=1_000)] = 5, tz: str | None = None
+        self,
+        name: FromPath[str],
+        desk: Here,
+        count: Annotated[int, QueryParameter(ge=1, le=1_000)] = 5,
+        tz: FromQuery[str | None] = None,
     ) -> list[Tick]:
         """When it fires next."""
         known, now = await _ask(desk, lambda schedules: (schedules.find(name), schedules.backend.now()))
@@ -62,7 +66,7 @@ class ScheduleRoutes(Controller):
         return [Tick(timetable.zone.show(tick), tick * 1_000) for tick in islice(timetable.ticks(now // 1_000), count)]
 
     @patch(ONE, opt={"scope": "admin"})
-    async def edit(self, name: str, data: ScheduleEdit, desk: Desk) -> ScheduleRecord:
+    async def edit(self, name: FromPath[str], data: JSONBody[ScheduleEdit], desk: Here) -> ScheduleRecord:
         """Change a schedule of the store. Nothing of the past fires."""
         if wrong := [field for field in data.unset if field not in JOB_OPTIONS]:
             raise UsageError(f"unset: {wrong[0][:40]!r} is none of {', '.join(JOB_OPTIONS)}")
@@ -74,23 +78,23 @@ class ScheduleRoutes(Controller):
         return await _changed(desk, name, lambda schedules: schedules.edit(name, changes))
 
     @delete(ONE, opt={"scope": "admin"})
-    async def remove(self, name: str, desk: Desk) -> None:
+    async def remove(self, name: FromPath[str], desk: Here) -> None:
         """Remove a schedule of the store."""
         await _ask(desk, lambda schedules: schedules.remove(name))
 
     @post(ONE + "/pause", opt={"scope": "admin"}, status_code=200)
-    async def pause(self, name: str, data: Reason, desk: Desk) -> ScheduleRecord:
+    async def pause(self, name: FromPath[str], data: JSONBody[Reason], desk: Here) -> ScheduleRecord:
         """Stop its ticks, wherever it is defined."""
         by = f"{desk.caller.name} (http)"
         return await _changed(desk, name, lambda schedules: schedules.pause(name, reason=data.reason, by=by))
 
     @post(ONE + "/resume", opt={"scope": "admin"}, status_code=200)
-    async def resume(self, name: str, desk: Desk) -> ScheduleRecord:
+    async def resume(self, name: FromPath[str], desk: Here) -> ScheduleRecord:
         """Let it fire again from its next tick on; what came due meanwhile never fires."""
         return await _changed(desk, name, lambda schedules: schedules.resume(name))
 
     @post(ONE + "/trigger", opt={"scope": "admin"}, status_code=201)
-    async def trigger(self, name: str, desk: Desk, force: bool = False) -> Triggered:
+    async def trigger(self, name: FromPath[str], desk: Here, force: FromQuery[bool] = False) -> Triggered:
         """Make its job now, beside its ticks. 409 while its last job has not ended, where jobs may not overlap, unless forced."""
         return Triggered((await _ask(desk, lambda schedules: schedules.trigger(name, force=force))).id)
 

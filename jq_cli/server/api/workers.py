@@ -1,13 +1,14 @@
 """Routes for workers: look, recover their jobs."""
 
 from litestar import Controller, get, post
+from litestar.params import JSONBody
 from msgspec.structs import asdict
 
 from jq_cli.client import Client
 from jq_cli.consumer import Consumer, Registration
 from jq_cli.errors import Conflict, NotFound
 from jq_cli.roster import registered
-from jq_cli.server.api.desk import Desk
+from jq_cli.server.api.desk import Here
 from jq_cli.server.api.records import Recover, Recovered, WorkerRecord
 
 
@@ -17,13 +18,13 @@ class Workers(Controller):
     tags = ("workers",)
 
     @get(["/v1/workers", "/workers"], opt={"scope": "read"})
-    async def workers(self, desk: Desk) -> list[WorkerRecord]:
+    async def workers(self, desk: Here) -> list[WorkerRecord]:
         """The worker pools that registered."""
         known, now = await desk.ask(lambda client: (registered(client.backend), client.backend.now()))
         return [_worker(each, now) for each in known]
 
     @post("/v1/recover", opt={"scope": "admin"}, status_code=200)
-    async def recover(self, data: Recover, desk: Desk) -> Recovered:
+    async def recover(self, data: JSONBody[Recover], desk: Here) -> Recovered:
         """Recover the jobs of workers that are gone, now."""
         keeping = desk.settings.keeping
 
