@@ -84,8 +84,9 @@ def test_the_named_tests_catch_a_policy_where(bug: Misjudgement) -> None:
 
 @pytest.mark.parametrize("mutant", SQLITE, ids=str)
 def test_the_named_tests_catch_in_sql(mutant: Mutant, tmp_path: Path, sqlite_url: str) -> None:
-    assert first_to_fail(planted("sqlite", (), tmp_path / "whole"), sqlite_url, mutant.tests) is None
-    assert first_to_fail(planted("sqlite", mutant.edits, tmp_path / "bad"), sqlite_url, mutant.tests, WRONG) is not None
+    url = f"{sqlite_url}?timeout=60s"
+    assert first_to_fail(planted("sqlite", (), tmp_path / "whole"), url, mutant.tests) is None
+    assert first_to_fail(planted("sqlite", mutant.edits, tmp_path / "bad"), url, mutant.tests, WRONG) is not None
 
 
 @pytest.mark.parametrize("mutant", POSTGRES, ids=str)

@@ -19,12 +19,12 @@ class TestSqlite(ConformanceSuite):
     @pytest.fixture(autouse=True)
     def file(self, tmp_path: Path) -> None:
         self.path = tmp_path / "jq.db"
-        self.url = f"sqlite://{self.path}"
+        self.url = f"sqlite://{self.path}?timeout=60s"
 
     def damage(self, backend: Backend, queue: str, id: str, body: bytes) -> None:
         damage_sqlite(cast(SqliteBackend, backend), queue, id, body)
 
     def test_random_sequences_of_calls_are_answered_as_the_model_answers_them(self) -> None:
-        self.url += "?synchronous=normal"  # makes no difference but to the disk, which would set the pace
+        self.url += "&synchronous=normal"  # makes no difference but to the disk, which would set the pace
         super().test_random_sequences_of_calls_are_answered_as_the_model_answers_them()
         check_file(self.path)
