@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from jq_cli import lifecycle
-from jq_cli.backends.base import Backend, Claim, Hold
+from jq_cli.backends.base import Backend, Claim, Hold, Turned
 from jq_cli.change import Change, Verdict
 from jq_cli.ids import nonce
 from jq_cli.job import FORMAT, Job, lease_of
@@ -83,7 +83,17 @@ class Consumer:
         """Apply changes, then claim up to `limit` jobs. Jobs that must not start (expired, damaged, of a newer format) are
         settled here and not returned; when every claimed job was of that kind, the next ones are claimed."""
         claim = Claim(tuple(queues), limit, self.worker, self.lease, nonce(), idle)
-        turned = self.backend.turn(changes, claim)
+        return self._turned(self.backend.turn(changes, claim), claim)
+
+    def begin(
+        self, changes: Sequence[Change], queues: Sequence[str], limit: int, idle: int
+    ) -> tuple[list[Verdict], list[Job]] | Callable[[], tuple[list[Verdict], list[Job]]]:
+        """A `turn` in two halves, see `Backend.begin`."""
+        claim = Claim(tuple(queues), limit, self.worker, self.lease, nonce(), idle)
+        begun = self.backend.begin(changes, claim)
+        return (lambda: self._turned(begun(), claim)) if callable(begun) else self._turned(begun, claim)
+
+    def _turned(self, turned: Turned, claim: Claim) -> tuple[list[Verdict], list[Job]]:
         self._saw(turned.now)
         jobs, verdicts = self._startable(turned.jobs, turned.now), turned.verdicts
         while not jobs and turned.jobs:

@@ -46,6 +46,7 @@ class SharedBackend(Backend):
     read = _guarded("read")
     swap = _guarded("swap")
     now = _guarded("now")
+    begin = Backend.begin  # all of it in one turn: no call of another thread may come between its halves
 
     def __init__(self, opener: Callable[[], Backend], *, reopens: bool = True) -> None:
         self.lock = RLock()

@@ -252,6 +252,12 @@ class Backend(Closing):
         claimed = self.claim(claim)
         return Turned(claimed.now, verdicts, claimed.jobs)
 
+    def begin(self, changes: Sequence[Change], claim: Claim) -> Turned | Callable[[], Turned]:
+        """A `turn` in two halves, for callers with something else to do meanwhile: its answer when it is there already, else
+        what waits for it and is called once, before anything else is asked of the store. Either half may raise its errors.
+        Backends that can send without waiting override this."""
+        return self.turn(changes, claim)
+
     @abstractmethod
     def due(self, limit: int) -> Due:
         """Rows whose wake-up passed (`wake_at` <= now, for final rows finished_at + keep <= now), at most `limit`, earliest

@@ -5,7 +5,7 @@ no hook is configured nothing stands here, so it costs nothing.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -90,7 +90,14 @@ class Observed(Closing):
 
     def turn(self, changes: Sequence[Change], claim: Claim) -> Turned:
         """As the backend does."""
-        turned = self._backend.turn(changes, claim)
+        return self._turned(changes, self._backend.turn(changes, claim))
+
+    def begin(self, changes: Sequence[Change], claim: Claim) -> Turned | Callable[[], Turned]:
+        """As the backend does."""
+        begun = self._backend.begin(changes, claim)
+        return (lambda: self._turned(changes, begun())) if callable(begun) else self._turned(changes, begun)
+
+    def _turned(self, changes: Sequence[Change], turned: Turned) -> Turned:
         self._saw(turned.now)
         self._tell(event.changed(changes, turned.verdicts))
         self._tell(event.started(_startable(turned.jobs, turned.now)))

@@ -11,7 +11,7 @@ from jq_cli.task import Task
 AHEAD = 0.05
 """Seconds of work that may wait in one child."""
 
-MAX_AHEAD = 256
+MAX_AHEAD = 512
 
 
 class Backlog:

@@ -80,7 +80,10 @@ class Pool:
         return sum(len(child.tasks) for child in self._children)
 
     def submit(self, jobs: Iterable[Job]) -> None:
-        """Take jobs in the order in which they must start."""
+        """Take jobs in the order in which they must start; after `give_back` they come out unstarted."""
+        if self.draining:
+            self.ended += [Ended(job, "unstarted") for job in jobs]
+            return
         self._backlog.jobs.extend(jobs)
         self._dispatch()
 

@@ -258,6 +258,13 @@ class LeasesTests:
         turned = store.backend.turn([], Claim(("q",), 5, "w1", 10_000, nonce()))
         assert (turned.verdicts, [job.id for job in turned.jobs]) == ([], [id])
 
+    def test_a_turn_in_two_halves_is_a_turn(self, store: Store) -> None:
+        first, second = store.run(), store.add()
+        begun = store.backend.begin([store.outcome(first)], Claim(("q",), 1, "w1", 10_000, nonce()))
+        turned = begun() if callable(begun) else begun
+        assert (turned.verdicts, [job.id for job in turned.jobs]) == (["applied"], [second])
+        assert [job and job.state for job in store.backend.get("q", [first.id, second])] == ["succeeded", "running"]
+
     def test_calls_without_items_do_nothing(self, store: Store) -> None:
         assert store.insert() == []
         assert store.backend.replace([]) == []

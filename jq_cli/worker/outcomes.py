@@ -39,8 +39,8 @@ class Outcomes:
             self.written(self._consumer.write([change for change, _ in self.pending]))
 
     def written(self, verdicts: Sequence[Verdict]) -> None:
-        """The store's answer to all that was pending."""
-        batch, self.pending = self.pending, []
+        """The store's answer to the first that are pending."""
+        batch, self.pending = self.pending[: len(verdicts)], self.pending[len(verdicts) :]
         for (change, ended), verdict in zip(batch, verdicts, strict=True):
             if verdict == "lost":
                 self.tally.late += 1

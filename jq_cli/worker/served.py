@@ -10,7 +10,7 @@ from jq_cli.errors import BackendError
 class Served:
     """The named queues, in their order; without names every queue in `handled` (`*`: all), each first in its turn.
 
-    `dry` says that the last claim found nothing and that no hint came since.
+    `dry` says that the last claim found nothing and that no hint came since; `hints` counts them.
     """
 
     def __init__(
@@ -18,6 +18,7 @@ class Served:
     ) -> None:
         self.queues = named
         self.dry = False
+        self.hints = 0
         self._backend = backend
         self._named = bool(named)
         self._handled = handled
@@ -71,3 +72,4 @@ class Served:
             self.close()
             self._watched = ()
         self.dry = False
+        self.hints += 1

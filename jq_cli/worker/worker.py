@@ -11,21 +11,22 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from jq_cli.backends.base import QueueCounts
 from jq_cli.consumer import HEARTBEAT, HEARTBEAT_VALID, Consumer
 from jq_cli.durations import format_duration
 from jq_cli.errors import BackendError
 from jq_cli.handlers.spec import HandlerSpec
+from jq_cli.job import Job
 from jq_cli.limits import bring_limits
-from jq_cli.pausing import pause_words
 from jq_cli.pool.pool import Pool
 from jq_cli.process.lifeline import Lifeline, boot_time
 from jq_cli.process.signals import Signals
+from jq_cli.worker.emptiness import Emptiness
 from jq_cli.worker.options import Tally, WorkerOptions
 from jq_cli.worker.outcomes import Outcomes
 from jq_cli.worker.part import Part
 from jq_cli.worker.served import Served
 from jq_cli.worker.timers import Timers
+from jq_cli.worker.turn import Answer, Begun, Turn
 
 TICK = 1.0
 POLL = 1.0
@@ -70,7 +71,8 @@ class Worker:
         self._outcomes = Outcomes(consumer, say, lambda delay: self._timers.hasten("poll", delay / 1_000))
         self._served = Served(consumer.backend, options.queues, handlers, self._selector)
         self._wants_idle = False
-        self._told_paused: set[str] = set()
+        self._emptiness = Emptiness(consumer.backend, say, wait_scheduled=options.wait_scheduled)
+        self._flight: Begun | None = None
         self._lifeline = Lifeline(consumer.lease)
         self._beat_every = consumer.lease * HEARTBEAT / HEARTBEAT_VALID / 1_000
         self._pool = Pool(handlers, options.pool, self._selector, env)
@@ -132,7 +134,7 @@ class Worker:
     def _patience(self) -> float:
         if self._lifeline.broken:
             return min(self._pool.patience(), max(0.001, self._lifeline.wait()), 0.5)
-        if self._outcomes.pending or (self._wants_jobs() and not self._served.dry):
+        if self._flight or self._outcomes.pending or (self._wants_jobs() and not self._served.dry):
             return 0.0
         waits = [self._pool.patience(), self._timers.wait(*self._timed()), *(part.patience() for part in self._parts)]
         if self._stop_at:
@@ -150,9 +152,16 @@ class Worker:
     def _talk(self) -> None:
         if not self._lifeline.may_call():
             return
-        if self._lifeline.broken:
-            self._make_up()
-        self._turn()
+        landed = self._land()
+        try:
+            if self._lifeline.broken:
+                self._make_up()
+            self._keep_up()
+            self._turn(len(landed))
+        finally:
+            self._pool.submit(landed)
+
+    def _keep_up(self) -> None:
         if self._timers.due("beat", self._beat_every):
             self._beat()
         if self._timers.due("tick", TICK):
@@ -171,31 +180,46 @@ class Worker:
         back = f"; gave back {released} job{'s' if released > 1 else ''} claimed meanwhile" if released else ""
         self._say(f"the store answers again{back}")
 
-    def _turn(self) -> None:
+    def _turn(self, landed: int) -> None:
+        """Settle and claim. A store that can be sent this without waiting works on it while the children and this loop do;
+        `landed`: how many jobs came with the last turn, not with the pool yet."""
         if self._timers.due("poll", POLL if self._served.hinted else POLL_WITHOUT_HINTS):
             self._served.dry = False
         # A job that ended may have made room under its queue's limit, which nobody announces: so outcomes always ask for more.
-        if (self._served.dry and not self._outcomes.pending) or not self._wants_jobs():
+        if (self._served.dry and not self._outcomes.pending) or not self._wants_jobs(landed):
             self._outcomes.write()
             return
-        sent_at = boot_time()
-        held = bool(self._pool.running())
-        room, idle = min(self._pool.room(), MAX_CLAIM), self._pool.idle()
+        idle = max(0, self._pool.idle() - landed)
+        turn = Turn(boot_time(), idle, self._served.hints, quiet=not (landed or self._pool.running()))
         changes = [change for change, _ in self._outcomes.pending]
-        verdicts, jobs = self.consumer.turn(changes, self._served.turn(), room, idle)
-        self._outcomes.written(verdicts)
-        if not held:
-            self._lifeline.renewed(sent_at)
-        self._served.dry = not jobs and idle > 0
-        self._wants_idle = not jobs
-        self._pool.submit(jobs)
+        begun = self.consumer.begin(changes, self._served.turn(), min(self._pool.room() - landed, MAX_CLAIM), idle)
+        if callable(begun):
+            self._flight = (turn, begun)
+        else:
+            self._pool.submit(self._turned(turn, begun))
 
-    def _wants_jobs(self) -> bool:
+    def _land(self) -> list[Job]:
+        """The jobs of the turn that is under way."""
+        if self._flight is None:
+            return []
+        (turn, answer), self._flight = self._flight, None
+        return self._turned(turn, answer())
+
+    def _turned(self, turn: Turn, answer: Answer) -> list[Job]:
+        verdicts, jobs = answer
+        self._outcomes.written(verdicts)
+        if turn.quiet:
+            self._lifeline.renewed(turn.sent_at)
+        self._served.dry = not jobs and turn.idle > 0 and self._served.hints == turn.hints
+        self._wants_idle = not jobs
+        return jobs
+
+    def _wants_jobs(self, landed: int = 0) -> bool:
         """Whether to claim: there is room, and when the last claim brought nothing because the next job may not be fetched
         ahead (at_most_once), a child that would start it at once."""
         if self._state != "working" or not self._served.queues:
             return False
-        return (self._pool.idle() if self._wants_idle else self._pool.room()) > 0
+        return (self._pool.idle() if self._wants_idle else self._pool.room()) > landed
 
     def _beat(self) -> None:
         sent_at = boot_time()
@@ -287,34 +311,14 @@ class Worker:
         return self._nothing_left() and self._served.dry and self._timers.due("empty", EMPTY_CHECK)
 
     def _nothing_left(self) -> bool:
-        return not (self._outcomes.pending or self._pool.ended or self._pool.held())
+        return not (self._flight or self._outcomes.pending or self._pool.ended or self._pool.held())
 
     def _exhausted(self) -> bool:
         try:
-            counts = self.consumer.backend.counts(self._served.queues)
-            self._tell_paused(counts)
-            return not any(c.states["ready"] or c.states["running"] or self._comes_back(c.queue) for c in counts)
+            return self._emptiness.reached(self._served.queues)
         except BackendError:
             self._lifeline.failed()
             return False
-
-    def _tell_paused(self, counts: Sequence[QueueCounts]) -> None:
-        """Say once for which paused queues an end is waited for."""
-        paused = {each.queue: each for each in counts if each.states["ready"] and each.controls.holds(each.now)}
-        for queue in paused.keys() - self._told_paused:
-            words = pause_words(paused[queue].controls)
-            self._say(f"waiting for queue {queue}, which has jobs and is {words} (jq resume {queue} ends that)")
-        self._told_paused = set(paused)
-
-    def _comes_back(self, queue: str) -> bool:
-        """Whether a scheduled job of the queue is waited for: one that ran before, or any if so asked."""
-        cursor: str | None = ""
-        while cursor is not None:
-            page = self.consumer.backend.page(queue, "scheduled", cursor=cursor or None, limit=500)
-            if any(self.options.wait_scheduled or job.generation for job in page.jobs):
-                return True
-            cursor = page.cursor
-        return False
 
     def _fence(self) -> None:
         if not self._lifeline.snapped() or not self._pool.held():

@@ -1,9 +1,11 @@
 """Short words for tests of the Postgres backend: jobs, claims, outcomes, and what only its superuser sees."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import cast
 
+import psycopg
 from msgspec import Raw
 
 from jq_cli import lifecycle
@@ -14,6 +16,8 @@ from jq_cli.draft import Draft, make_draft
 from jq_cli.ids import new_id, nonce
 from jq_cli.job import Job
 from tests.postgres_server import PostgresServer
+
+DEADLINE = 30.0
 
 
 @contextmanager
@@ -59,3 +63,27 @@ def counted(store: Backend) -> dict[str, int]:
 def backends_of(server: PostgresServer) -> list[int]:
     """The pids of the server's processes that serve our connections."""
     return [pid for (pid,) in server.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'jq'")]
+
+
+@contextmanager
+def held_up(server: PostgresServer, table: str) -> Iterator[None]:
+    """Every writer of a table of namespace `jq` waits until the block ends."""
+    other = psycopg.connect(server.unix_url)
+    try:
+        other.execute(f"LOCK TABLE jq.{table} IN EXCLUSIVE MODE")
+        yield
+    finally:
+        other.close()
+
+
+def waiting(server: PostgresServer) -> list[int]:
+    """The pids of our connections that wait for a lock."""
+    sql = "SELECT pid FROM pg_stat_activity WHERE application_name = 'jq' AND wait_event_type = 'Lock'"
+    return [pid for (pid,) in server.sql(sql)]
+
+
+def eventually(true: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)

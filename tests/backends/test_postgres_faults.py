@@ -4,9 +4,7 @@ import os
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -18,40 +16,27 @@ from jq_cli.client import Client
 from jq_cli.consumer import Consumer
 from jq_cli.errors import BackendError, BackendFull, BackendUnreachable, NotAuthorised
 from jq_cli.job import lease_of
-from tests.backends.postgres_jobs import asking, backends_of, claim, counted, draft, opened, put, succeed
+from tests.backends.postgres_jobs import (
+    DEADLINE,
+    asking,
+    backends_of,
+    claim,
+    counted,
+    draft,
+    eventually,
+    held_up,
+    opened,
+    put,
+    succeed,
+    waiting,
+)  # fmt: skip
 from tests.backends.redis_proxy import Proxy
 from tests.postgres_server import PostgresServer, give_away
-
-DEADLINE = 30.0
-
-
-def eventually(true: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
 
 
 def through(proxy: Proxy, server: PostgresServer) -> str:
     """The URL of a server behind a proxy."""
     return server.url.replace(f":{server.port}/", f":{proxy.port}/") + "?sslmode=disable&gssencmode=disable"
-
-
-@contextmanager
-def held_up(server: PostgresServer, table: str) -> Iterator[None]:
-    """Every writer of a table of namespace `jq` waits until the block ends."""
-    other = psycopg.connect(server.unix_url)
-    try:
-        other.execute(f"LOCK TABLE jq.{table} IN EXCLUSIVE MODE")
-        yield
-    finally:
-        other.close()
-
-
-def waiting(server: PostgresServer) -> list[int]:
-    """The pids of our connections that wait for a lock."""
-    sql = "SELECT pid FROM pg_stat_activity WHERE application_name = 'jq' AND wait_event_type = 'Lock'"
-    return [pid for (pid,) in server.sql(sql)]
 
 
 def in_the_middle(

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from jq_cli import lifecycle
-from jq_cli.backends.base import Backend, Inserted
+from jq_cli.backends.base import Backend, Claim, Inserted, Turned
 from jq_cli.backends.memory.backend import MemoryBackend
+from jq_cli.change import Change
 from jq_cli.client import Client
 from jq_cli.consumer import Consumer
 from jq_cli.draft import Draft, make_draft
@@ -67,6 +68,24 @@ def test_a_job_is_told_from_its_enqueue_to_its_end(store: Backend, ear: Ear) -> 
     assert ear.names(answer.id) == ["enqueued", "started", "failed", "retried", "promoted", "started", "succeeded"]
     assert [event.attempt for event in ear.heard] == [1, 1, 1, 1, 2, 2, 2]
     assert ear.heard[1].worker == consumer.worker
+
+
+def test_a_turn_in_two_halves_is_told_when_it_is_answered(ear: Ear) -> None:
+    class Halves(MemoryBackend):
+        def begin(self, changes: Sequence[Change], claim: Claim) -> Callable[[], Turned]:
+            turned = self.turn(changes, claim)
+            return lambda: turned
+
+    store = seen_through(Halves(), ear)
+    consumer = Consumer(store)
+    Client(store).enqueue([draft(), draft()])
+    [job] = consumer.claim(["q"])
+    begun = consumer.begin([consumer.settle(job, Outcome("succeeded"))], ["q"], 1, 1)
+    assert callable(begun)
+    assert ear.names() == ["enqueued", "enqueued", "started"]
+    verdicts, jobs = begun()
+    assert (verdicts, len(jobs)) == (["applied"], 1)
+    assert ear.names() == ["enqueued", "enqueued", "started", "succeeded", "started"]
 
 
 def test_a_batch_is_told_in_order_and_duplicates_are_not(store: Backend, ear: Ear) -> None:

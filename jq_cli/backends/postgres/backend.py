@@ -6,7 +6,7 @@ draws the tables; docs/postgres.md is for operators.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jq_cli.backends.base import (
@@ -30,10 +30,11 @@ from jq_cli.backends.postgres.changes import Changes
 from jq_cli.backends.postgres.errors import translating
 from jq_cli.backends.postgres.guest import driver_connection, run_in
 from jq_cli.backends.postgres.inserts import steps_of
-from jq_cli.backends.postgres.link import Link, Statement
+from jq_cli.backends.postgres.link import Link
 from jq_cli.backends.postgres.reads import Reads, controls_of
 from jq_cli.backends.postgres.rows import leased_of
 from jq_cli.backends.postgres.schema import PostgresSchema, demand
+from jq_cli.backends.postgres.statement import Rows, Statement
 from jq_cli.backends.postgres.vacuum import Vacuum
 from jq_cli.backends.postgres.watch import PostgresWatch
 from jq_cli.change import Change, Verdict
@@ -98,11 +99,17 @@ class PostgresBackend(Backend):
         return asked.verdicts(self._link.step(asked.statements, asked.topics)) if changes else []
 
     def turn(self, changes: Sequence[Change], claim: Claim) -> Turned:
-        """See Backend. One transaction and one round trip. A claim whose answer was lost is not sent again."""
+        return self.begin(changes, claim)()
+
+    def begin(self, changes: Sequence[Change], claim: Claim) -> Callable[[], Turned]:
+        """See Backend. One transaction. A claim whose answer was lost is not sent again."""
         asked = Changes(self._in, self._clock, changes)
-        until = time.monotonic() + self._address.timeout
-        answers = self._link.step([*asked.statements, self._claim(claim)], asked.topics, again=False)
+        answer = self._link.begin([*asked.statements, self._claim(claim)], asked.topics)
+        return lambda: self._turned(asked, claim, answer())
+
+    def _turned(self, asked: Changes, claim: Claim, answers: list[Rows]) -> Turned:
         verdicts = asked.verdicts(answers)
+        until = time.monotonic() + self._address.timeout
         while True:
             head, *leased = answers[-1]
             now, taken, again = head[4], head[6], head[7]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from jq_cli.backends.base import Clock
 from jq_cli.backends.phases import phase_of
 from jq_cli.backends.postgres.arrays import blobs, numbers, some_blobs, some_texts, texts
-from jq_cli.backends.postgres.link import Rows, Statement
+from jq_cli.backends.postgres.statement import Rows, Statement
 from jq_cli.change import Change, Verdict
 from jq_cli.job import FINAL, Job, encode_body
 

@@ -3,7 +3,7 @@
 import math
 import select
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import Any
 
@@ -31,12 +31,36 @@ class TimedConnection(Connection[Any]):
     direct = True
     """Whether the session at the other end is ours alone. Behind a pooler it is not, and must be left as it was found."""
 
+    _parks = False
+    _parked: Generator[Any, Any, Any] | None = None
+
+    def send_off(self, call: Callable[[], None]) -> None:
+        """Make a call of the driver's as far as something is sent; `bring_home` makes the rest."""
+        self._parks = True
+        try:
+            call()
+        finally:
+            self._parks = False
+
+    def bring_home(self) -> None:
+        """Wait for the answer to what was sent off, if it is not there already."""
+        parked, self._parked = self._parked, None
+        if parked is not None:
+            self._drive(parked, _READABLE)
+
     def wait(self, gen: Generator[Any, Any, Any], interval: float = _PATIENCE, timeout: float | None = None) -> Any:
         """Run one of the driver's generators to its end."""
+        return self._drive(gen, None)
+
+    def _drive(self, gen: Generator[Any, Any, Any], wanted: int | None) -> Any:
         poll, descriptor = select.poll(), self.pgconn.socket
         try:
-            wanted = next(gen)
+            if wanted is None:
+                wanted = next(gen)
             while True:
+                if self._parks and wanted == _READABLE:
+                    self._parked = gen
+                    return None
                 poll.register(descriptor, _events(wanted))
                 left = self.deadline - time.monotonic()
                 if left <= 0:

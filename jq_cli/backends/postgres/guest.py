@@ -5,7 +5,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from jq_cli.backends.postgres.link import Rows, Statement, cursor_of
+from jq_cli.backends.postgres.statement import Rows, Statement, cursor_of
 from jq_cli.errors import UsageError
 
 _DEPTH = 4

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from jq_cli.backends.base import Clock, Inserted
 from jq_cli.backends.postgres.arrays import blobs, numbers, some_texts, texts
-from jq_cli.backends.postgres.link import Rows, Statement
+from jq_cli.backends.postgres.statement import Rows, Statement
 from jq_cli.change import DEDUP, IDEMPOTENCY
 from jq_cli.draft import Draft
 from jq_cli.job import Job, encode_body

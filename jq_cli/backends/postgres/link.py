@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from hashlib import md5
 from typing import Any, NamedTuple
 
-from psycopg import Cursor, Error
+from psycopg import Error
 
 from jq_cli.backends.postgres.address import Address
-from jq_cli.backends.postgres.arrays import numbers, teach, texts
+from jq_cli.backends.postgres.arrays import numbers, texts
 from jq_cli.backends.postgres.connection import TimedConnection, connect
 from jq_cli.backends.postgres.errors import hopeless, in_the_way, lost, translating
+from jq_cli.backends.postgres.flight import Answer, Flight
+from jq_cli.backends.postgres.statement import Rows, Statement, fetched, send
 from jq_cli.errors import BackendError
-
-Rows = list[tuple[Any, ...]]
 
 _FIRST_WAIT = 0.01
 _LONGEST_WAIT = 0.25
@@ -32,13 +32,6 @@ sync of the log and all; so this is a transaction of its own that writes nothing
 
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
 """What the driver says about a pipeline that was given up is said by our errors; it would go to stderr."""
-
-
-class Statement(NamedTuple):
-    """SQL and its parameters."""
-
-    sql: str
-    values: Sequence[Any] = ()
 
 
 class Topic(NamedTuple):
@@ -57,6 +50,7 @@ class Link:
         self.connections = 0
         self._greet = greet
         self._connection: TimedConnection | None = None
+        self._answer: Answer | None = None
         self._pid = os.getpid()
 
     def rows(self, sql: str, *values: Any, again: bool = True) -> Rows:
@@ -77,6 +71,32 @@ class Link:
                     return self._exchange(connection, statements, topics)
                 except BaseException as error:
                     again = self._after(error, connection, deadline, again=again)
+
+    def begin(self, statements: Sequence[Statement], topics: Sequence[str] = ()) -> Callable[[], list[Rows]]:
+        """As `step`, not made again, in two halves: sends it, and gives what waits for the rows and hints. What else is asked
+        meanwhile waits for them first."""
+        deadline = time.monotonic() + self.address.timeout
+        with translating(self.address.shown):
+            connection = self._open(deadline)
+            try:
+                flight = Flight(connection, statements)
+            except BaseException as error:
+                self._after(error, connection, deadline, again=False)
+                rows = self.step(statements, topics, again=False)
+                return lambda: rows
+        answer = self._answer = Answer(lambda: self._land(flight, deadline, statements, topics))
+        return answer.take
+
+    def _land(
+        self, flight: Flight, deadline: float, statements: Sequence[Statement], topics: Sequence[str]
+    ) -> list[Rows]:
+        self._answer = None
+        with translating(self.address.shown):
+            try:
+                return flight.land(self._hint(topics) if topics else None)
+            except BaseException as error:
+                self._after(error, flight.connection, deadline, again=False)
+        return self.step(statements, topics, again=False)
 
     def close(self) -> None:
         """Close the connection; the next call opens another one."""
@@ -114,13 +134,13 @@ class Link:
         self, connection: TimedConnection, statements: Sequence[Statement], topics: Sequence[str]
     ) -> list[Rows]:
         if len(statements) == 1 and not topics:
-            return [_fetched(_send(connection, statements[0]))]
+            return [fetched(send(connection, statements[0]))]
         with connection.pipeline() as pipeline:
-            cursors = [_send(connection, statement) for statement in statements]
+            cursors = [send(connection, statement) for statement in statements]
             if topics:
                 pipeline.sync()
-                _send(connection, self._hint(topics))
-        return [_fetched(cursor) for cursor in cursors]
+                send(connection, self._hint(topics))
+        return [fetched(cursor) for cursor in cursors]
 
     def _hint(self, topics: Sequence[str]) -> Statement:
         named = [self.topic(topic) for topic in topics]
@@ -129,6 +149,8 @@ class Link:
     def _open(self, deadline: float) -> TimedConnection:
         if self._pid != os.getpid():
             raise BackendError(f"{self.address.shown}: opened before a fork; open it again in the new process")
+        if self._answer is not None:
+            self._answer.await_it()
         if self._connection is not None and self._connection.ended():
             self.close()
         wait = _FIRST_WAIT
@@ -152,20 +174,3 @@ class Link:
             raise
         self.connections += 1
         return connection
-
-
-def cursor_of(connection: Any) -> Cursor[Any]:
-    """A cursor that takes our arrays and answers in binary form; the connection itself is left as it is."""
-    from psycopg.rows import tuple_row
-
-    cursor: Cursor[Any] = connection.cursor(binary=True, row_factory=tuple_row)
-    teach(cursor.adapters)
-    return cursor
-
-
-def _send(connection: Any, statement: Statement) -> Cursor[Any]:
-    return cursor_of(connection).execute(statement.sql, statement.values, prepare=False)
-
-
-def _fetched(cursor: Cursor[Any]) -> Rows:
-    return [] if cursor.description is None else cursor.fetchall()

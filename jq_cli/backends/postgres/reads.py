@@ -9,8 +9,9 @@ from jq_cli.backends.base import Controls, Due, Page, QueueCounts
 from jq_cli.backends.cursor import read_place
 from jq_cli.backends.phases import PHASES, RUNNING, SCHEDULED, STATE_OF, Row, job_of
 from jq_cli.backends.postgres.arrays import texts
-from jq_cli.backends.postgres.link import Link, Rows, Statement
+from jq_cli.backends.postgres.link import Link
 from jq_cli.backends.postgres.rows import COLUMNS
+from jq_cli.backends.postgres.statement import Rows, Statement
 from jq_cli.job import STATES, Job, State
 
 Position = tuple[int, str]

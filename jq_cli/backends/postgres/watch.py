@@ -10,7 +10,8 @@ from jq_cli.backends.postgres.address import Address
 from jq_cli.backends.postgres.arrays import numbers
 from jq_cli.backends.postgres.connection import TimedConnection, connect
 from jq_cli.backends.postgres.errors import translating
-from jq_cli.backends.postgres.link import Topic, cursor_of
+from jq_cli.backends.postgres.link import Topic
+from jq_cli.backends.postgres.statement import cursor_of
 from jq_cli.backends.reconnecting import ReconnectingWatch
 
 _HOLD = "SELECT pg_advisory_lock_shared(key) FROM unnest(%s::bigint[]) AS topic (key)"

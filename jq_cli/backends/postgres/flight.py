@@ -1,0 +1,52 @@
+"""A step on its way: sent, while its answer is not read yet. The server works on it and the caller does something else."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+from jq_cli.backends.postgres.connection import TimedConnection
+from jq_cli.backends.postgres.statement import Rows, Statement, fetched, send
+
+
+class Flight:
+    """Statements that happen together or not at all, sent when this is made. Both halves raise psycopg's errors and
+    TimeoutError."""
+
+    def __init__(self, connection: TimedConnection, statements: Sequence[Statement]) -> None:
+        self.connection = connection
+        with ExitStack() as stack:
+            pipeline = stack.enter_context(connection.pipeline())
+            self._cursors = [send(connection, statement) for statement in statements]
+            connection.send_off(pipeline.sync)
+            self._pipeline = stack.pop_all()
+
+    def land(self, last: Statement | None) -> list[Rows]:
+        """The rows of each statement. `last` is sent after them, a transaction of its own."""
+        with self._pipeline:
+            self.connection.bring_home()
+            if last is not None:
+                send(self.connection, last)
+        return [fetched(cursor) for cursor in self._cursors]
+
+
+class Answer:
+    """What a call gives or raises: made once, by its owner or by whoever must wait for it first."""
+
+    def __init__(self, call: Callable[[], list[Rows]]) -> None:
+        self._call = call
+        self._rows: list[Rows] | None = None
+        self._error: Exception | None = None
+
+    def take(self) -> list[Rows]:
+        """What it gave. Raises what it raised."""
+        self.await_it()
+        if self._error is not None:
+            raise self._error
+        return self._rows or []
+
+    def await_it(self) -> None:
+        """Make the call, unless it was made."""
+        if self._rows is None and self._error is None:
+            try:
+                self._rows = self._call()
+            except Exception as error:
+                self._error = error

@@ -1,0 +1,36 @@
+"""A statement, how it is sent on a connection, and its rows."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from psycopg import Cursor
+
+from jq_cli.backends.postgres.arrays import teach
+
+Rows = list[tuple[Any, ...]]
+
+
+class Statement(NamedTuple):
+    """SQL and its parameters."""
+
+    sql: str
+    values: Sequence[Any] = ()
+
+
+def cursor_of(connection: Any) -> Cursor[Any]:
+    """A cursor that takes our arrays and answers in binary form; the connection itself is left as it is."""
+    from psycopg.rows import tuple_row
+
+    cursor: Cursor[Any] = connection.cursor(binary=True, row_factory=tuple_row)
+    teach(cursor.adapters)
+    return cursor
+
+
+def send(connection: Any, statement: Statement) -> Cursor[Any]:
+    """Have it executed; in a pipeline the answer comes later."""
+    return cursor_of(connection).execute(statement.sql, statement.values, prepare=False)
+
+
+def fetched(cursor: Cursor[Any]) -> Rows:
+    """What it gave."""
+    return [] if cursor.description is None else cursor.fetchall()

@@ -1,0 +1,22 @@
+"""A turn of the worker with its store: outcomes are settled and jobs are claimed in one call, which may be under way while the
+loop goes on."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from jq_cli.change import Verdict
+from jq_cli.job import Job
+
+
+class Turn(NamedTuple):
+    """What was so when it was sent, at `sent_at`: how many children were `idle`, how many `hints` had come, and whether it is
+    `quiet`: no job was held, so that its answer tells of contact."""
+
+    sent_at: float
+    idle: int
+    hints: int
+    quiet: bool
+
+
+Answer = tuple[list[Verdict], list[Job]]
+Begun = tuple[Turn, Callable[[], Answer]]
