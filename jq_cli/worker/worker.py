@@ -36,7 +36,7 @@ LOOK_UP = 5.0
 
 EMPTY_CHECK = 0.25
 PRUNE = 60.0
-MAX_CLAIM = 1_000
+MAX_CLAIM = 500
 
 State = Literal["working", "quiet", "stopping", "stopped"]
 
