@@ -12,6 +12,18 @@ Entry = tuple[str, str]
 """Module with an object `command`, and its one-line help."""
 
 
+OTHER_WORDS = {
+    "list": ("ls",), "queues": ("ls-queues",), "status": ("ls-queues",), "info": ("show",), "get": ("show",),
+    "inspect": ("show",), "push": ("enqueue",), "put": ("enqueue",), "add": ("enqueue",), "submit": ("enqueue",),
+    "create": ("add", "enqueue"),
+    "worker": ("work",), "start": ("work",), "delete": ("rm", "purge"), "remove": ("rm", "purge"), "clear": ("purge", "rm"),
+    "retry": ("dlq requeue", "requeue"), "dead": ("dlq ls",), "failed": ("dlq ls",), "purge": ("dlq purge",),
+    "stop": ("cancel", "pause"), "kill": ("cancel",), "unpause": ("resume",), "schedule": ("cron add",),
+    "schedules": ("cron ls",),
+}  # fmt: skip
+"""What other programs call what ours call so; the first that a group has is meant."""
+
+
 class LazyGroup(click.Group):
     """`sections` maps titles to tables of commands."""
 
@@ -35,12 +47,16 @@ class LazyGroup(click.Group):
     def resolve_command(self, context: click.Context, args: list[str]) -> Any:
         """The command that the first argument names; an unknown one is refused with near names."""
         if args and args[0] not in self._table:
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0], self._table, n=3)
+            near = self._near(args[0])
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
             raise click.UsageError(f"no such command: {args[0][:60]!r}{hint}", context)
         return super().resolve_command(context, args)
+
+    def _near(self, word: str) -> list[str]:
+        from difflib import get_close_matches
+
+        meant = [name for name in OTHER_WORDS.get(word, ()) if name.partition(" ")[0] in self._table]
+        return [*dict.fromkeys([*meant[:1], *get_close_matches(word, self._table, n=3)])]
 
     def shell_complete(self, context: click.Context, incomplete: str) -> list[Any]:
         """The names that begin like this, from the table; the group's own options."""

@@ -78,7 +78,7 @@ def check(spec: HandlerSpec, env: Mapping[str, str]) -> None:
         if not spec.argv:
             raise UsageError("the handler's command is empty")
         if shutil.which(spec.argv[0], path=env.get("PATH")) is None:
-            raise UsageError(f"no such command: {spec.argv[0]!r}")
+            raise UsageError(f"no such program: {spec.argv[0]!r}")
     if spec.kind == "call" and ":" not in spec.target:
         raise UsageError(f"{spec.target!r} names no callable; write package.module:function")
     if spec.kind == "post":

@@ -16,6 +16,8 @@ from jq_cli.view.records import JOB_FIELDS, Record, job_record
 
 COLUMNS = ("id", "state", "priority", "ready_at", "failures", "losses", "payload")
 DEAD_COLUMNS = ("id", "reason", "failures", "losses", "finished_at", "last_error", "payload")
+_DISPENSABLE = frozenset({"failures", "losses", "finished_at"})
+"""What a narrow terminal does without."""
 
 
 class Looked(Iterator[Job]):
@@ -67,7 +69,8 @@ def list_jobs(
 ) -> None:
     """Print the jobs of each queue that a filter means, state by state, each in its own order or (`reverse`) the other way."""
     shown = columns if len(queues) == 1 else ("queue", *columns)
-    listing = Listing(fields=JOB_FIELDS, columns=tuple(shown), id="id", more=("raw",))
+    few = tuple(name for name in shown if name not in _DISPENSABLE)
+    listing = Listing(fields=JOB_FIELDS, columns=tuple(shown), id="id", more=("raw",), few=few)
     targets = Targets()
 
     def fetch() -> Answer:

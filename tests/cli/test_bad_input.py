@@ -73,6 +73,12 @@ BAD = [
     (["enqueue", "q", "1", "-z"], "no such option '-z'"),
     (["nonsense"], "no such command: 'nonsense'"),
     (["dlq", "requeu"], "no such command: 'requeu'; did you mean requeue?"),
+    (["retry", "q"], "no such command: 'retry'; did you mean dlq requeue?"),
+    (["dlq", "retry", "q"], "no such command: 'retry'; did you mean requeue?"),
+    (["delete", "q"], "no such command: 'delete'; did you mean rm?"),
+    (["status"], "no such command: 'status'; did you mean ls-queues or stats?"),
+    (["cron", "list"], "no such command: 'list'; did you mean ls?"),
+    (["work", "q", "--", "no-such-program"], "no such program: 'no-such-program'"),
 ]  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from tests.e2e.program import JQ, Program, descendants_of
 MANY = 100_000
 FEWER = 20_000
 """On other stores than the embedded one, unless the run is a long one."""
+MILLION = 1_000_000
 SOAK = int(os.environ.get("JQ_SOAK", "0"))
 BATCH = 1_000
 DEADLINE = 60.0
@@ -135,6 +136,18 @@ def test_a_requeue_killed_midway_loses_nothing_does_nothing_twice_and_finishes_w
         assert jq("dlq", "purge", "q", "--all", "--yes") == f"{left_dead}\n"
         purged = rows(backend)
         assert (purged["ready"], purged["dead"]) == (at_end["ready"], {})
+
+
+@pytest.mark.skipif(not SOAK, reason="a longer run under JQ_SOAK")
+@pytest.mark.parametrize("jq", ["sqlite", "redis", "postgres"], indirect=True)
+def test_a_million_dead_jobs_are_filtered_and_counted_in_constant_memory(jq: Program) -> None:
+    with store_of(jq) as backend:
+        fill(backend, MILLION)
+    assert peak_memory(jq, "dlq", "ls", "q", "--payload", "n=-1", "-q") < 60
+    assert peak_memory(jq, "dlq", "ls", "q", "--error", "odd*", "--limit", "0", "-q") < 60
+    assert peak_memory(jq, "dlq", "ls", "q", "--group-by", "error") < 60
+    assert peak_memory(jq, "dlq", "requeue", "q", "--error", "odd*", "--dry-run") < 60
+    assert jq("dlq", "requeue", "q", "--payload", "n=77", "--yes") == "1\n"
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
