@@ -6,7 +6,19 @@ from statistics import quantiles
 from tests.architecture import calls, cycle, functions, imports, libraries, modules, path_of
 
 LAYERS: list[set[str]] = [
-    {"errors", "ids", "store_url", "sockets", "closing", "task", "process", "post", "view.safe_text"},
+    {
+        "errors",
+        "ids",
+        "store_url",
+        "sockets",
+        "closing",
+        "task",
+        "process",
+        "post",
+        "view.safe_text",
+        "tracing.handed",
+        "tracing.names",
+    },
     {"durations", "job", "triage.payload_path"},
     {"draft", "change", "triage.filter", "cron"},
     {"lifecycle", "history", "backends", "handlers"},
@@ -53,7 +65,7 @@ IMPURE = {
     "sqlite3",
 }
 DRIVERS = {
-    "h11": "backends.http", "uvicorn": "server", "httptools": "server", "prometheus_client": "metrics",
+    "h11": "backends.http", "uvicorn": "server", "httptools": "server", "prometheus_client": "metrics", "opentelemetry": "tracing",
     "redis": "backends.redis", "hiredis": "backends.redis", "sqlite3": "backends.sqlite", "fcntl": ("backends.sqlite", "backends.objects", "pool"),
     "obstore": "backends.objects", "yaml": "config", "pytest": "testing", "hypothesis": "testing", "fakeredis": "nobody", "pickle": "nobody",
     "marshal": "nobody", "shelve": "nobody", "typer": "nobody", "asyncio": ("handlers", "pool", "server"),

@@ -11,6 +11,7 @@ from jq_cli.backends.base import Backend
 from jq_cli.config.settings import Settings
 from jq_cli.errors import UsageError
 from jq_cli.store_url import redis_url
+from jq_cli.tracing.switch import for_library
 
 
 def MemoryBackend() -> Backend:
@@ -48,7 +49,7 @@ def open_backend(spec: str, *, namespace: str = "jq", **options: Any) -> Backend
     """A backend by its URL or name alone; no configuration is read. Raises UnknownBackend, and UsageError for options that
     it does not have."""
     return SharedBackend(
-        lambda: registry.open_backend(spec, namespace=namespace, **options),
+        lambda: for_library(registry.open_backend(spec, namespace=namespace, **options)),
         reopens=registry.scheme_of(spec) != "memory",
     )
 
@@ -59,7 +60,7 @@ def shared(settings: Settings) -> SharedBackend:
 
 
 def _opened(settings: Settings) -> Backend:
-    backend = settings.open()
+    backend = for_library(settings.open())
     if not settings.hooks:
         return backend
     from jq_cli.config.hook_specs import observed

@@ -11,6 +11,7 @@ from jq_cli.client import Client
 from jq_cli.config.load import Flags, load
 from jq_cli.config.settings import Settings
 from jq_cli.errors import BackendError
+from jq_cli.tracing.switch import for_program
 
 
 class Session:
@@ -56,6 +57,7 @@ class Session:
             raise named(error, self.settings.store.shown) from error
         if around is not None:
             backend = around(backend)
+        backend = for_program(backend, say)
         if not self.settings.hooks:
             return backend
         from jq_cli.config.hook_specs import observed

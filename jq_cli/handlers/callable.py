@@ -17,6 +17,7 @@ import msgspec
 from jq_cli.errors import JqError, UsageError
 from jq_cli.handlers.spec import Context, HandlerOptions, HandlerSpec
 from jq_cli.task import Done, SideRecord, Task, result_bytes
+from jq_cli.tracing.handed import entered, left
 
 
 class Permanent(JqError):
@@ -68,17 +69,23 @@ class CallableHandler:
 
     def run(self, task: Task, context: Context) -> Done:
         """Call the function and turn what it does into an outcome."""
+        trace = entered(task.headers)
         try:
             return self._succeeded(task, self._call(task, context)())
         except BaseException as error:
             return failed(task, error)
+        finally:
+            left(trace)
 
     async def run_async(self, task: Task, context: Context) -> Done:
         """The same for a coroutine function. Raises nothing but CancelledError."""
+        trace = entered(task.headers)
         try:
             return self._succeeded(task, await self._call(task, context)())
         except Exception as error:
             return failed(task, error)
+        finally:
+            left(trace)
 
     def _call(self, task: Task, context: Context) -> Callable[[], Any]:
         try:

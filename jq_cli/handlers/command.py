@@ -19,6 +19,7 @@ from jq_cli.errors import UsageError
 from jq_cli.handlers.spec import Context, HandlerOptions, HandlerSpec
 from jq_cli.process import kin
 from jq_cli.task import MAX_RESULT, Done, SideRecord, Task
+from jq_cli.tracing.handed import variables
 
 KEPT = 64 * 1024
 """Bytes kept of each output stream: the last ones."""
@@ -95,6 +96,7 @@ class CommandHandler:
             "JQ_FENCE": task.fence,
         }
         env |= {f"JQ_HEADER_{_variable(name)}": value for name, value in task.headers.items() if "\0" not in value}
+        env |= variables(task.headers)
         if self._options.pass_backend is not None:
             env["JQ_BACKEND"] = self._options.pass_backend
         return env
