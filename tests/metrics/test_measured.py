@@ -167,7 +167,7 @@ def test_it_passes_for_the_store_behind_it(store: Backend) -> None:
     assert type(store) is Measured
     assert {name for name in vars(Backend) if name in CALLS} == set(CALLS)
     seam = {name for name, value in vars(Backend).items() if callable(value) and not name.startswith("_")}
-    assert seam - set(CALLS) == {"watch", "close"}
+    assert seam - set(CALLS) == {"watch", "close", "check"}
 
 
 class TestMeasured(ConformanceSuite):
