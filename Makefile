@@ -19,7 +19,8 @@ lint: $(VENV)/.lint
 	$(BIN)/mypy
 
 soak: $(VENV)/.test   ## hours of random histories and kills; SOAK=N scales it
-	JQ_SOAK=$(or $(SOAK),10) $(PYTEST) -n auto --timeout 36000 tests/conformance tests/e2e tests/cron $(ARGS)
+	JQ_SOAK=$(or $(SOAK),10) $(PYTEST) -n auto --timeout 36000 tests/conformance tests/e2e tests/cron \
+		tests/backends/test_objects_requests.py $(ARGS)
 
 bench: $(VENV)/.test   ## beside other queues; ARGS=--help names the options
 	$(BIN)/python benchmarks/peers $(ARGS)

@@ -200,6 +200,9 @@ class Backend(Closing):
     url: str = ""
     """Where it is, secrets masked; for messages."""
 
+    prices: Mapping[str, float] = {}
+    """Dollars, at list price, for a million of each kind of `requests`."""
+
     @abstractmethod
     def insert(self, drafts: Sequence[Draft]) -> list[Inserted]:
         """Store jobs in order; earlier ones of the batch count when later ones are judged.
@@ -326,6 +329,11 @@ class Backend(Closing):
         finally:
             self.swap(key, b"1", None)
         return "a note was written, could not be written again, and is removed"
+
+    @property
+    def requests(self) -> dict[str, int]:
+        """The requests sent so far to a store that bills each of them, by kind; empty where none is billed."""
+        return {}
 
     @property
     def schema(self) -> Schema | None:

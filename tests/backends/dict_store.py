@@ -42,6 +42,10 @@ class DictStore:
         """Let the objects grow older."""
         self.time[0] += seconds
 
+    @property
+    def requests(self) -> dict[str, int]:
+        return {}
+
     def create(self, name: str, data: bytes) -> bool:
         def put() -> bool:
             if name in self.objects:

@@ -29,6 +29,7 @@ from jq_cli.backends.objects.claims import claim_rows, extend
 from jq_cli.backends.objects.inserts import insert
 from jq_cli.backends.objects.log import GRACE, Log
 from jq_cli.backends.objects.queue import Place
+from jq_cli.backends.objects.requests import PRICES
 from jq_cli.backends.objects.step import Step
 from jq_cli.backends.objects.store import Store
 from jq_cli.backends.objects.tables import Tables
@@ -53,6 +54,8 @@ def open_objects(url: str, *, namespace: str = "jq", clock: Clock | None = None,
 
 class ObjectsBackend(Backend):
     """A namespace of a store of objects. `timeout` and `grace` in seconds (see `Log`)."""
+
+    prices = PRICES
 
     def __init__(self, store: Store, clock: Clock | None = None, *, timeout: float = 5.0, grace: float = GRACE) -> None:
         self.url = store.url
@@ -178,6 +181,10 @@ class ObjectsBackend(Backend):
 
     def watch(self, topics: Sequence[str]) -> Watch | None:
         return self._store.watch(topics)
+
+    @property
+    def requests(self) -> dict[str, int]:
+        return self._store.requests
 
     def check(self) -> str:
         check_store(self._store)

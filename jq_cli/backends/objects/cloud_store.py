@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, TypeVar
 
 import obstore
@@ -19,6 +19,7 @@ from obstore.exceptions import (
     UnauthenticatedError,
 )  # fmt: skip
 
+from jq_cli.backends.objects.requests import COALESCE, Requests, requests_for
 from jq_cli.backends.objects.store import Listed, Span
 from jq_cli.errors import BackendError, BackendUnreachable, NotAuthorised
 
@@ -56,6 +57,11 @@ class CloudStore:
         self.url = url
         self._store, self._prefix, self._timeout = store, prefix, timeout
         self._threads: ThreadPoolExecutor | None = None
+        self._requests = Requests()
+
+    @property
+    def requests(self) -> dict[str, int]:
+        return self._requests.counted
 
     def create(self, name: str, data: bytes) -> bool:
         def put() -> bool:
@@ -66,7 +72,7 @@ class CloudStore:
                 return False
             return True
 
-        return self._asked(put)
+        return self._asked("put", put)
 
     def get(self, name: str) -> bytes | None:
         def get() -> bytes | None:
@@ -75,7 +81,7 @@ class CloudStore:
             except _ABSENT:
                 return None
 
-        return self._asked(get)
+        return self._asked("get", get)
 
     def spans(self, name: str, spans: Sequence[Span]) -> list[bytes] | None:
         wanted = [span for span in spans if span[1]]
@@ -83,19 +89,22 @@ class CloudStore:
         def get() -> list[bytes] | None:
             starts, lengths = [start for start, _ in wanted], [length for _, length in wanted]
             try:
-                found = obstore.get_ranges(self._store, self._prefix + name, starts=starts, lengths=lengths)
+                found = obstore.get_ranges(
+                    self._store, self._prefix + name, starts=starts, lengths=lengths, coalesce=COALESCE
+                )
             except _ABSENT:
                 return None
             parts = iter(found)
             return [bytes(next(parts)) if length else b"" for _, length in spans]
 
-        return self._asked(get) if wanted else [b""] * len(spans)
+        return self._asked("get", get, requests_for(wanted)) if wanted else [b""] * len(spans)
 
     def listing(self, folder: str, after: str = "", limit: int = 1_000_000) -> list[Listed]:
         def pages() -> list[Listed]:
             found: list[Listed] = []
             start = self._prefix + after if after else None
             for page in obstore.list(self._store, self._prefix + folder, offset=start, chunk_size=PAGE):
+                self._requests.add("list", 1 if found else 0)
                 found += [
                     Listed(each["path"].removeprefix(self._prefix), each["last_modified"].timestamp()) for each in page
                 ]
@@ -103,17 +112,11 @@ class CloudStore:
                     break
             return found[:limit]
 
-        return self._asked(pages)
+        return self._asked("list", pages)
 
     def delete(self, names: Sequence[str]) -> None:
-        def remove() -> None:
-            for start in range(0, len(names), PAGE):
-                try:
-                    obstore.delete(self._store, [self._prefix + name for name in names[start : start + PAGE]])
-                except _ABSENT:
-                    continue
-
-        self._asked(remove)
+        for start in range(0, len(names), PAGE):
+            self._delete([self._prefix + name for name in names[start : start + PAGE]])
 
     def tidy(self, age: float) -> None:
         return None  # an interrupted request leaves nothing
@@ -140,18 +143,27 @@ class CloudStore:
             self._threads.shutdown()
             self._threads = None
 
+    def _delete(self, paths: list[str]) -> None:
+        def remove() -> None:
+            with suppress(*_ABSENT):
+                obstore.delete(self._store, paths)
+
+        self._asked("delete", remove)
+
     def _demand_object(self, name: str, error: BaseError) -> None:
         """A conflict (409) is told as if the object were there; it may not be, and then the request is sent again."""
+        self._requests.add("get")
         try:
             obstore.head(self._store, self._prefix + name)
         except _ABSENT:
             raise _Conflict from error
 
-    def _asked(self, request: Callable[[], R]) -> R:
-        """The answer to a request, sent again while the store is busy (503), in conflict (409) or silent. What it does may
-        have been done by an earlier sending."""
+    def _asked(self, kind: str, request: Callable[[], R], number: int = 1) -> R:
+        """The answer to a request (`number` of a `kind` at once), sent again while the store is busy (503), in conflict
+        (409) or silent. What it does may have been done by an earlier sending."""
         deadline, pause = time.monotonic() + self._timeout, PAUSE
         while True:
+            self._requests.add(kind, number)
             try:
                 return request()
             except GenericError as error:

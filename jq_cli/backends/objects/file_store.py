@@ -56,6 +56,10 @@ class FileStore:
         for name in FOLDERS:
             self._folders[name] = _folder(name, self._folders[""])
 
+    @property
+    def requests(self) -> dict[str, int]:
+        return {}
+
     def create(self, name: str, data: bytes) -> bool:
         folder, base = self._place(name)
         with self._telling():

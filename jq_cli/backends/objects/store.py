@@ -32,6 +32,10 @@ class Store(Protocol):
     far: bool
     """Whether every request costs time and money, so that large objects are worth packing."""
 
+    @property
+    def requests(self) -> dict[str, int]:
+        """The requests sent so far, by kind; empty where they cost nothing."""
+
     def create(self, name: str, data: bytes) -> bool:
         """Write an object if there is none of that name, all of it or nothing; it is durable when this returns. False: there
         is one. After a lost answer the writer may find False though the object is its own."""
