@@ -10,9 +10,8 @@ from pathlib import Path
 import botocore.session
 
 from jq_cli.backends.dynamodb.schema import definition
+from tests.moto_server import CREDENTIALS
 from tests.servers import DEADLINE, die_with_parent, free_port
-
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "eu-central-1"}
 
 
 class DynamoServer:

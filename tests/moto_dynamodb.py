@@ -7,9 +7,12 @@ whole table. What took most of its time is done with less of it here; what it an
 import copy
 import logging
 import sys
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
+from moto import backends
+from moto.core import responses
 from moto.core.serialize import BaseJSONSerializer
 from moto.dynamodb import models
 from moto.dynamodb.models.table import Table
@@ -66,6 +69,9 @@ class Drained:
 
 write_all, models.DynamoDBBackend.transact_write_items = models.DynamoDBBackend.transact_write_items, transact
 by_members, BaseJSONSerializer._serialize_type_structure = BaseJSONSerializer._serialize_type_structure, serialize
+modules = list(backends.list_of_moto_modules())
+backends.list_of_moto_modules = lambda: modules
+responses.method_names_from_class = cache(responses.method_names_from_class)
 Table.sorted_items = sorted_items
 models.copy = SimpleNamespace(deepcopy=snapshot)
 serving.selectors = SimpleNamespace(DefaultSelector=Drained)

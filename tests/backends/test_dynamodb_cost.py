@@ -13,7 +13,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "dynamodb.md"
 def documented() -> dict[str, int]:
     return {
         step: int(count)
-        for step, count in re.findall(r"^\| (enqueue|claim|settle) \| (\d+) \|$", PAGE.read_text(), re.M)
+        for step, count in re.findall(
+            r"^\| (enqueue|claim|settle|look|maintenance)\b.* \| (\d+) \|$", PAGE.read_text(), re.M
+        )
     }
 
 
@@ -35,6 +37,10 @@ def test_the_requests_for_fifty_jobs_are_the_documented_ones(dynamodb_server: Dy
     requests.clear()
     assert store.backend.replace(changes) == ["applied"] * 50
     note("settle")
+    assert store.claim(50) == []
+    note("look")
+    assert store.backend.due(50).jobs == []
+    note("maintenance")
     store.check()
     store.close()
     assert sent == documented()

@@ -1,13 +1,14 @@
 """What DynamoDB may do to a request: lose its answer, refuse it for a while, answer half of it, not know the table."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from jq_cli.backends.base import Backend
 from jq_cli.backends.registry import open_backend
 from jq_cli.draft import make_draft
-from jq_cli.errors import BackendError, BackendUnreachable, InvalidField, NotAuthorised
+from jq_cli.errors import BackendError, BackendFull, BackendUnreachable, ConfigError, InvalidField, NotAuthorised
 from jq_cli.ids import new_id
 from jq_cli.job import Job
 from jq_cli.testing.clock import ManualClock
@@ -144,3 +145,30 @@ def test_a_note_larger_than_an_item_is_refused_with_the_bound(store: Store) -> N
         store.backend.swap("schedule/x", None, b"x" * 400_001)
     assert store.backend.swap("schedule/x", None, b"x" * 400_000)
     assert store.backend.read("schedule/") == {"schedule/x": b"x" * 400_000}
+
+
+def test_a_full_partition_is_named_and_nothing_is_stored(store: Store, proxy: DynamoProxy) -> None:
+    reasons = {"CancellationReasons": [{"Code": "ItemCollectionSizeLimitExceeded", "Message": "too large"}]}
+    proxy.fault = once("TransactWriteItems", error("TransactionCanceledException") | reasons)
+    with pytest.raises(BackendFull, match="at most 10 GB for each of its shards"):
+        store.add()
+    assert store.count("ready") == 0
+
+
+def test_a_region_that_nobody_names_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with open_backend("dynamodb://jobs") as backend, pytest.raises(ConfigError, match=r"add \?region="):
+        backend.queues()
+
+
+def test_credentials_that_are_nowhere_are_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    url = "dynamodb://jobs?region=eu-central-1&endpoint=http://127.0.0.1:9&timeout=7s"
+    with open_backend(url) as backend, pytest.raises(NotAuthorised, match="credentials"):
+        backend.queues()

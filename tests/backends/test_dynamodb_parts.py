@@ -9,6 +9,7 @@ from jq_cli.backends.dynamodb import clock as clocks
 from jq_cli.backends.dynamodb.address import read_address
 from jq_cli.backends.dynamodb.clock import ServiceClock
 from jq_cli.backends.dynamodb.keys import after, before, place, read_cursor
+from jq_cli.backends.registry import check_options
 from jq_cli.errors import InvalidField, UsageError
 from jq_cli.ids import new_id
 from jq_cli.job import Job
@@ -34,6 +35,12 @@ def test_an_address_names_table_region_and_shards() -> None:
 def test_a_bad_address_names_the_thing_and_the_bound(url: str, options: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=words.replace("?", r"\?").replace(".", r"\.")):
         read_address(url, options)
+
+
+def test_the_options_of_a_configuration_are_checked_without_a_request() -> None:
+    check_options("dynamodb://jobs", {"shards": 2, "region": "eu-central-1"})
+    with pytest.raises(UsageError, match="shards: expected"):
+        check_options("dynamodb://jobs", {"shards": 65})
 
 
 def test_places_sort_as_jobs_leave() -> None:

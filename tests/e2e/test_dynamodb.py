@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from jq_cli.backends.dynamodb.schema import definition
-from tests.dynamodb_server import CREDENTIALS, DynamoServer
+from tests.dynamodb_server import DynamoServer
 from tests.e2e.program import Program
 from tests.e2e.test_faults import check_history, ended, kill_under_load
+from tests.moto_server import CREDENTIALS
 from tests.worker.bench import eventually
 
 SCALE = int(os.environ.get("JQ_SOAK", "1"))

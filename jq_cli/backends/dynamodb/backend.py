@@ -31,7 +31,7 @@ from jq_cli.backends.dynamodb.claims import claim_jobs, extend, oldest_ready, ta
 from jq_cli.backends.dynamodb.client import Client, wire
 from jq_cli.backends.dynamodb.inserts import check_sizes, insert
 from jq_cli.backends.dynamodb.keys import LAST, Keys, after, before, moment, read_cursor
-from jq_cli.backends.dynamodb.reads import Span, controls_of, counters, due_span, jobs_of, merged, span_of
+from jq_cli.backends.dynamodb.reads import Span, controls_of, due_span, jobs_of, merged, overview, span_of
 from jq_cli.backends.dynamodb.rows import Item, check_note
 from jq_cli.backends.dynamodb.schema import DynamoSchema
 from jq_cli.backends.dynamodb.step import Step, Steps
@@ -197,16 +197,15 @@ class DynamoBackend(Backend):
     def _counts(self, queue: str) -> QueueCounts:
         self._client.begin()
         partitions = self._keys.partitions(queue)
-        counts = counters(self._client, self._keys, queue)
+        counts, controls = overview(self._client, self._keys, queue)
         states = {state: counts.get(state, 0) for state in STATES}
         now = self._clock()
-        if states["scheduled"]:
-            due = sum(self._client.count(pk, *due_span(now)) for pk in partitions)
-            states["scheduled"] -= due
-            states["ready"] += due
+        due = sum(self._client.count(pk, *due_span(now)) for pk in partitions) if states["scheduled"] else 0
+        states["scheduled"] -= due
+        states["ready"] += due
         totals = {name.removeprefix("total:"): n for name, n in counts.items() if name.startswith("total:") and n}
-        control = self._client.get([self._keys.control(queue)]).get(self._keys.control(queue))
-        return QueueCounts(queue, now, states, self._oldest(partitions, now), totals, controls_of(control))
+        oldest = self._oldest(partitions, now) if states["ready"] else None
+        return QueueCounts(queue, now, states, oldest, totals, controls)
 
     def _oldest(self, partitions: Sequence[str], now: int) -> int | None:
         due = merged(self._client, partitions, due_span(now), 1)

@@ -1,6 +1,6 @@
 """Reading without changing anything: counts, controls, listings, payloads that lie apart."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -15,8 +15,19 @@ from jq_cli.job import Job, State
 
 def counters(client: Client, keys: Keys, queue: str) -> dict[str, int]:
     """Every count of a queue by its name: a state, `counted` (finished jobs among the last so many), or `total:` and a total."""
+    return _sums(client.query(keys.home(queue), "sk", "c/", "c/~"))
+
+
+def overview(client: Client, keys: Keys, queue: str) -> tuple[dict[str, int], Controls]:
+    """The counters of a queue and what an operator set: they lie side by side, so one query gives both."""
+    items = list(client.query(keys.home(queue), "sk", "c/", "control"))
+    control = items.pop() if items and items[-1]["sk"] == "control" else None
+    return _sums(items), controls_of(control)
+
+
+def _sums(items: Iterable[Item]) -> dict[str, int]:
     sums: dict[str, int] = {}
-    for item in client.query(keys.home(queue), "sk", "c/", "c/~"):
+    for item in items:
         for name, value in item.items():
             if isinstance(value, int):
                 sums[name] = sums.get(name, 0) + value
