@@ -12,6 +12,7 @@ from benchmarks.peers.sizes import Sizes
 from benchmarks.peers.stores import Stores
 
 FIRST_JOB_LIMIT = 40.0
+TRIAL_ENQUEUE_SECONDS = 6.0
 
 
 class Row:
@@ -56,10 +57,26 @@ class Row:
             self._rates["bulk"] = _rate(adapter.ask("enqueue-bulk", jobs))
         except Unavailable as error:
             self.notes["bulk"] = str(error)
+        # A few jobs are gone before the second process is up: try more, until they last.
+        while self._try_drain(jobs) < self._sizes.trial_seconds and jobs < self._most():
+            jobs = min(4 * jobs, self._most())
+
+    def _most(self) -> int:
+        """As many jobs as can be enqueued in some seconds."""
+        kind = "bulk" if "bulk" in self._rates else "one"
+        return max(self._sizes.trial_jobs, min(self._sizes.most_jobs, int(self._rates[kind] * TRIAL_ENQUEUE_SECONDS)))
+
+    def _try_drain(self, jobs: int) -> float:
+        adapter = self.adapter(self.place)
+        adapter.ask(self._fill(), jobs)
         with self.workers(adapter) as workers:
             workers.wait_for(1, FIRST_JOB_LIMIT)
-            count, first, last = workers.wait_for(2 * jobs if "bulk" in self._rates else jobs, 3)
-            self._rates["drain"] = (count - 1) / max(last - first, 1e-3)
+            count, first, last = workers.wait_for(jobs, 3)
+        self._rates["drain"] = (count - 1) / max(last - first, 1e-3)
+        return last - first
+
+    def _fill(self) -> str:
+        return "enqueue-bulk" if "bulk" in self._rates else "enqueue-one"
 
     def workers(self, adapter: Adapter) -> Workers:
         """Two processes of it."""
@@ -80,7 +97,7 @@ class Row:
         enough = self._jobs("drain", sizes.drain_seconds)
         kind = "bulk" if "bulk" in self._rates else "one"
         jobs = max(self._jobs(kind, sizes.bulk_seconds), enough)
-        queued = adapter.ask(f"enqueue-{kind}", jobs, limit=300)
+        queued = adapter.ask(self._fill(), jobs, limit=300)
         if kind == "bulk":
             self._add("bulk", _rate(queued))
         self._add("bytes", (self._stores.size(self.peer.store, self.place) - before) / jobs)

@@ -9,6 +9,7 @@ class Sizes:
 
     rounds: int = 3
     trial_jobs: int = 500
+    trial_seconds: float = 0.7
     one_seconds: float = 2.0
     bulk_seconds: float = 2.0
     drain_seconds: float = 5.0
@@ -24,6 +25,6 @@ QUICK = Sizes(
     rounds=1, one_seconds=0.7, bulk_seconds=0.7, drain_seconds=2.5, latencies=30, looks=2, recovery_seconds=65.0
 )
 TINY = Sizes(
-    rounds=1, trial_jobs=20, one_seconds=0, bulk_seconds=0, drain_seconds=0, latencies=2, looks=1,
+    rounds=1, trial_jobs=20, trial_seconds=0, one_seconds=0, bulk_seconds=0, drain_seconds=0, latencies=2, looks=1,
     settle_seconds=0.1, recovery_seconds=2.0, most_jobs=50,
 )  # fmt: skip

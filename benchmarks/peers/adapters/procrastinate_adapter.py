@@ -38,7 +38,15 @@ async def producer() -> AsyncIterator[tuple]:
 
 def worker(processes: int) -> list[str]:
     options = ["-c", "8", "--delete-jobs", "successful", "-q", "bench"]
-    return [protocol.program("procrastinate"), "-a", "procrastinate_adapter.app", "worker", *options]
+    return [
+        protocol.program("procrastinate"),
+        "-a",
+        "procrastinate_adapter.app",
+        "--log-level",
+        "warning",
+        "worker",
+        *options,
+    ]
 
 
 if __name__ == "__main__":
