@@ -33,9 +33,10 @@ class Adapter:
             "HOME": str(self.folder),
             "LANG": "C.UTF-8",
             "BENCH_STORE": url,
+            "BENCH_PEER": peer.name,
             "BENCH_STARTS": str(self.folder / "starts"),
             "PYTHONPATH": str(ADAPTERS),
-            "NODE_PATH": str(environment / peer.name / "node_modules"),
+            "NODE_PATH": str(environment / peer.environment / "node_modules"),
         }
 
     def ask(self, *command: object, limit: float = 60) -> dict[str, Any]:

@@ -28,6 +28,11 @@ class Peer:
         return self.adapter.endswith(".cjs")
 
     @property
+    def environment(self) -> str:
+        """The name of the environment it runs in; rows of one adapter share it."""
+        return self.adapter.partition("_adapter.")[0]
+
+    @property
     def ours(self) -> bool:
         """Whether it is this project."""
         return not self.requirements
@@ -102,9 +107,19 @@ PEERS = (
         REDIS,
         "blitzq_adapter.py",
         ("blitzq", "redis[hiredis]"),
-        "lease of 60 s on a stream",
-        "?",
+        "lease of 60 s on a stream, renewed",
+        "no",
         "pool of 2, reliable mode, async tasks, 200 at a time each, no results",
+        (3, 12),
+    ),
+    Peer(
+        "blitzq-fast",
+        REDIS,
+        "blitzq_adapter.py",
+        ("blitzq", "redis[hiredis]"),
+        "pop",
+        "no",
+        "pool of 2, fast mode (at most once), async tasks, 200 at a time each, no results",
         (3, 12),
     ),
     Peer(
@@ -112,8 +127,8 @@ PEERS = (
         REDIS,
         "ardiq_adapter.py",
         ("ardiq",),
-        "lease on a stream",
-        "?",
+        "lease of a minute on a stream, renewed",
+        "no",
         "pool of 2, async tasks, 100 at a time each",
         (3, 12),
     ),
@@ -140,8 +155,8 @@ PEERS = (
         REDIS,
         "streaq_adapter.py",
         ("streaq",),
-        "lease of 60 s on a stream",
-        "?",
+        "lease of 60 s on a stream, renewed",
+        "no",
         "2 workers, 100 at a time each, no results",
     ),
     Peer(
@@ -159,7 +174,7 @@ PEERS = (
         "awa_adapter.py",
         ("awa-pg",),
         "lease with heartbeats",
-        "?",
+        "yes",
         "2 clients with 100 workers each",
     ),
     Peer(
@@ -168,7 +183,7 @@ PEERS = (
         "oban_adapter.py",
         ("oban",),
         "row that is executing, rescued after 5 minutes",
-        "?",
+        "yes",
         "2 nodes, 100 at a time each",
         (3, 12),
     ),
@@ -178,7 +193,7 @@ PEERS = (
         "graphile_adapter.cjs",
         ("graphile-worker",),
         "row locked for 4 hours",
-        "?",
+        "no",
         "2 runners, 24 at a time each, localQueue of 500, completions in batches",
     ),
     Peer(

@@ -22,7 +22,7 @@ def prepare(peer: Peer, folder: Path) -> list[str]:
     Unavailable."""
     if peer.ours:
         return [sys.executable]
-    home = folder / peer.name
+    home = folder / peer.environment
     if peer.node:
         return _prepare_node(peer, home)
     python = find_python(peer.python)

@@ -22,8 +22,9 @@ class Sizes:
 
 FULL = Sizes()
 QUICK = Sizes(
-    rounds=1, one_seconds=0.7, bulk_seconds=0.7, drain_seconds=2.5, latencies=30, looks=2, recovery_seconds=65.0
-)
+    rounds=1, trial_seconds=0.4, one_seconds=0.7, bulk_seconds=0.7, drain_seconds=2.0, latencies=20, looks=2,
+    settle_seconds=1.0, recovery_seconds=35.0,
+)  # fmt: skip
 TINY = Sizes(
     rounds=1, trial_jobs=20, trial_seconds=0, one_seconds=0, bulk_seconds=0, drain_seconds=0, latencies=2, looks=1,
     settle_seconds=0.1, recovery_seconds=2.0, most_jobs=50,

@@ -51,7 +51,7 @@ class Stores:
         """The URL of an emptied place."""
         if store == REDIS:
             url = f"redis://127.0.0.1:{self.redis.port}/{place}"
-            self._redis(place, "FLUSHDB")
+            self._redis(place, "FLUSHDB", "SYNC")  # what is freed later would count as the next one's
             return url
         if store == POSTGRES:
             name = f"bench{place}"

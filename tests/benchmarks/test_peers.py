@@ -51,10 +51,10 @@ def test_our_own_row_is_measured_killed_and_told_beside_one_that_could_not_run(t
 
 def test_a_cell_has_the_median_with_its_spread_or_says_what_went_wrong() -> None:
     whole = row(OURS, drain=[12_345.0, 900.4, 45_678.0], latency=[float(n) for n in range(1, 101)], process=[0.0123])
-    whole.notes["bulk"] = "has no call for many at once"
+    whole.notes["bulk"] = "no such call"
     [speed, cost, promises] = lines(table.markdown([whole], {"Date": "today"}), "**jq**")
     cells = [cell.strip() for cell in speed.split("|")]
-    assert cells[3:7] == ["12,300 (900..45,700)", "–", "has no call for many at once", "50.0 / 99.0"]
+    assert cells[3:7] == ["12,300 (900..45,700)", "–", "no such call", "50.0 / 99.0"]
     assert "| 0.012 |" in cost
     assert "| it 1.2 |" in promises
 

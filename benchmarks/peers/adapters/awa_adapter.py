@@ -20,6 +20,7 @@ class Noop:
 async def setup() -> None:
     client = awa.AsyncClient(protocol.STORE)
     await client.migrate()
+    await client.install_queue_storage()  # what a first migration does not turn on, and copying in needs
 
 
 @asynccontextmanager

@@ -9,8 +9,8 @@
     worker N           runs a worker with N processes, or one process where the peer has no pool, until it is killed
 
 Each but the last prints one line of JSON at its end; {"none": why} when the peer has no such thing. BENCH_STORE is the store's
-URL, BENCH_STARTS a folder for `starts`. Only the standard library may be used here: each adapter runs in an environment of its
-own.
+URL, BENCH_STARTS a folder for `starts`, BENCH_PEER the name of the row. Only the standard library may be used here: each adapter
+runs in an environment of its own.
 """
 
 import asyncio
@@ -106,7 +106,7 @@ async def _produce(producer: Callable[[], Any], command: str, argument: str) -> 
         if command == "enqueue-one":
             return {"seconds": await _one_by_one(enqueue, count - 1), "jobs": count - 1}
         if enqueue_many is None:
-            return {"none": "has no call for many at once"}
+            return {"none": "no such call"}
         began = time.perf_counter()
         await _call(enqueue_many, count - 1)
         return {"seconds": time.perf_counter() - began, "jobs": count - 1}
