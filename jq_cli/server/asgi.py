@@ -68,6 +68,20 @@ def unpacked(body: bytes, limit: int) -> bytes:
     return plain
 
 
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """What gives a body that was read already once more, then goes on with `receive`."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
 async def answer(scope: Scope, send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
     """Send a whole answer, compressed where the client takes that and it is worth it."""
     all_headers = [*headers, (b"cache-control", b"no-store")]

@@ -15,7 +15,7 @@ from jq_cli.metrics.meters import Meters
 from jq_cli.server.access import Access
 from jq_cli.server.api.app import make_api
 from jq_cli.server.api.desk import Office
-from jq_cli.server.asgi import App, Receive, Scope, Send, answer_json
+from jq_cli.server.asgi import App, Receive, Scope, Send, answer_json, read_body, replayed
 from jq_cli.server.calls import Limits
 from jq_cli.server.guard import Guard, Line
 from jq_cli.server.metrics import Metrics
@@ -49,13 +49,13 @@ class Service:
         self, opener: Callable[[str], Backend], settings: Settings, access: Access, options: Options | None = None
     ) -> None:
         options = options or Options()
-        max_body = max(LEAST_BODY, 2 * settings.max_payload)
+        self._max_body = max_body = max(LEAST_BODY, 2 * settings.max_payload)
         self.metrics = Metrics(settings, options.meters)
         self.stores = Stores(self.metrics.measuring(opener), settings.namespace, most=options.namespaces)
         self.watches = Watches(self.stores)
         self._seam = Seam(self.stores, self.watches, Limits(settings.max_payload), max_body)
         self._upkeep = Upkeep(self.stores, duties(settings, maintenance=options.upkeep, cron=options.cron))
-        self._api = cast(App, make_api(Office(self.stores, self.watches, settings)))
+        self.api = make_api(Office(self.stores, self.watches, settings), max_body)
         self._guard = Guard(
             self._route,
             access,
@@ -89,7 +89,8 @@ class Service:
         elif path.startswith("/metrics"):
             await self.metrics.answer(self.stores, scope, send)
         else:
-            await self._api(scope, receive, send)
+            body = await read_body(scope, receive, self._max_body)
+            await cast(App, self.api)(scope, replayed(body, receive), send)
 
     async def _ready(self, scope: Scope, send: Send) -> None:
         """Whether the store answers. Says no more than that: who asks has shown no token."""

@@ -3,16 +3,18 @@
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Request, Response, get
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, Schema, SecurityScheme
 from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
 from jq_cli import __version__
 from jq_cli.server.api.body import Verbatim
+from jq_cli.server.api.description import described
 from jq_cli.server.api.desk import Office, demand_scope
 from jq_cli.server.api.jobs import Jobs
 from jq_cli.server.api.queues import Queues
@@ -41,10 +43,24 @@ class AnyJson(OpenAPISchemaPlugin):
         return Schema(description="any JSON")
 
 
-def make_api(office: Office) -> Litestar:
-    """The application. It lives as long as its caller says: it takes part in no lifespan of its own."""
+class Described(JsonRenderPlugin):
+    """Gives the document as we describe it."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """The document, as JSON."""
+        return msgspec.json.encode(described(request.app))
+
+
+@get("/openapi.json", include_in_schema=False)
+async def document(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    """The document that describes the API."""
+    return described(request.app)
+
+
+def make_api(office: Office, max_body: int) -> Litestar:
+    """The application, for bodies of up to `max_body` bytes. It takes part in no lifespan of its own."""
     return Litestar(
-        route_handlers=[Jobs, Queues, ScheduleRoutes, Workers, Seed],
+        route_handlers=[document, Jobs, Queues, ScheduleRoutes, Workers, Seed],
         dependencies={"desk": Provide(office.desk)},
         dto=Verbatim,
         return_dto=None,
@@ -55,12 +71,14 @@ def make_api(office: Office) -> Litestar:
             version=__version__,
             description=DESCRIPTION,
             path="/schema",
+            render_plugins=[Described()],
             use_handler_docstrings=True,
             security=[{"token": []}],
             components=Components(security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}),
         ),
         plugins=[AnyJson()],
         logging_config=None,
+        request_max_body_size=max_body,
         debug=False,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 from jq_cli.backends.registry import open_backend
 from jq_cli.config.settings import Settings
 from jq_cli.server.api.app import make_api
+from jq_cli.server.api.description import described
 from jq_cli.server.api.desk import Office
 from jq_cli.server.stores import Stores
 from jq_cli.server.watches import Watches
@@ -16,8 +17,7 @@ from jq_cli.server.watches import Watches
 def document() -> dict[str, Any]:
     """The document as it is served."""
     stores = Stores(lambda namespace: open_backend("memory", namespace=namespace))
-    schema: dict[str, Any] = make_api(Office(stores, Watches(stores), Settings())).openapi_schema.to_schema()
-    return json.loads(json.dumps(schema))  # type: ignore[no-any-return]
+    return described(make_api(Office(stores, Watches(stores), Settings()), 0))
 
 
 if __name__ == "__main__":
