@@ -47,7 +47,7 @@ BESIDE = {"backends": {"base", "cursor", "phases", "reconnecting"}, "handlers": 
 
 FINDERS = {"backends.registry"}
 PURE = (
-    "job", "lifecycle", "history", "draft", "change", "durations", "pausing", "triage.filter",
+    "job", "lifecycle", "history", "latency", "draft", "change", "durations", "pausing", "triage.filter",
     "cron.expression", "cron.fields", "cron.note", "cron.schedule", "cron.timetable", "cron.zone",
 )  # fmt: skip
 IMPURE = {

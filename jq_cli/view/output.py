@@ -27,6 +27,7 @@ MOMENTS = frozenset(
 )  # fmt: skip
 DURATIONS = frozenset(
     {"timeout", "retention", "dedup_ttl", "idempotency_ttl", "oldest_ready_age", "ttl", "lag", "lease_left"}
+    | {f"{what}_p{part}" for what in ("wait", "run") for part in (50, 95, 99)}
 )
 
 

@@ -133,3 +133,16 @@ def test_rates_are_those_of_the_time_between_two_looks(shop: Program) -> None:
     process.terminate()
     process.communicate(timeout=30)
     assert re.match(r"^[\d.]+$", str(counted[5]))
+
+
+def test_latencies_are_those_of_the_jobs_that_are_kept(shop: Program) -> None:
+    shop.ok("work", "emails", "--until-empty", "--shell", "sleep 0.2")
+    [line] = shop.ok("stats", "emails", "--latency").lines[1:]
+    assert line.split()[:3] == ["emails", "0", "3"]
+    [told] = json.loads(shop.ok("stats", "emails", "--latency", "--json").out)
+    assert 0.2 <= told["run_p50"] <= told["run_p95"] <= told["run_p99"]
+    assert 0 <= told["wait_p50"] <= told["wait_p95"] <= told["wait_p99"]
+    [plainly] = json.loads(shop.ok("stats", "emails", "--json").out)
+    assert (plainly["run_p50"], plainly["latency_jobs"]) == (None, None)
+    [other] = json.loads(shop.ok("stats", "builds", "--latency", "--json").out)
+    assert (other["latency_jobs"], other["run_p99"]) == (0, None)
