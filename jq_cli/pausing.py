@@ -7,16 +7,18 @@ ENDLESS = 0
 """As the ms that a pause lasts: until somebody resumes the queue."""
 
 
-def pause_setting(held: Controls, now: int, *, by: str, reason: str | None, pause_for: int | None) -> Setting:
-    """The setting that pauses a queue. What is None is as the pause that holds at `now` has it, if one does; when nothing is
-    asked for, so is who paused it."""
+def pause_setting(held: Controls, now: int, *, by: str, reason: str | None, pause_for: int | None) -> Setting | None:
+    """The setting that pauses a queue; what is None stays as the pause that holds at `now` has it. None: one holds, and nothing
+    else is asked for."""
     if not held.holds(now):
         return Setting(paused=True, reason=reason or "", by=by, pause_for=pause_for or None)
+    if reason is None and pause_for is None:
+        return None
     left = None if held.paused_until is None else held.paused_until - now
     return Setting(
         paused=True,
         reason=held.paused_reason if reason is None else reason,
-        by=held.paused_by if reason is None and pause_for is None else by,
+        by=by,
         pause_for=left if pause_for is None else pause_for or None,
     )
 

@@ -48,13 +48,15 @@ def command(session: Session, queues: tuple[str, ...], reason: str | None, until
                 continue
             held = counts.controls if counts.controls.holds(counts.now) else None
             setting = pause_setting(counts.controls, counts.now, by=session.who, reason=reason, pause_for=pause_for)
-            controls = client.backend.control(queue, setting)
+            controls = counts.controls if setting is None else client.backend.control(queue, setting)
             say(f"{queue} {_told(held, controls)} (store: {client.backend.url})")
             targets.done += 1
     targets.end()
 
 
 def _told(before: Controls | None, after: Controls) -> str:
+    if after == before:
+        return f"is {pause_words(after)}; nothing was changed"
     if before is not None:
         return f"was {pause_words(before)}; now it is {pause_words(after)}"
     ends = "" if after.paused_until is None else f" until {format_moment(after.paused_until)}"

@@ -130,11 +130,23 @@ def decode_line(text: bytes) -> Line:
         return _decode_line(text)
     except msgspec.ValidationError as error:
         problem, _, field = str(error).partition(" - at `$")
-        raise InvalidField(field.strip(".`") or "line", problem.replace("Object", "the object").lower()) from None
+        told = problem.replace("Object", "the object").lower() + _near(problem)
+        raise InvalidField(field.strip(".`") or "line", told) from None
     except RecursionError:
         raise InvalidField("line", "nests too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidField("line", json_problem(text, error)) from None
+
+
+def _near(problem: str) -> str:
+    """For a field that there is not, one that was probably meant."""
+    _, unknown, name = problem.partition("unknown field `")
+    if not unknown:
+        return ""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name.rstrip("`"), Line.__struct_fields__, n=1)
+    return f"; did you mean `{near[0]}`?" if near else ""
 
 
 def check_payload(payload: msgspec.Raw, limit: int) -> bytes:
