@@ -25,8 +25,9 @@ from jq_cli.closing import Closing
 from jq_cli.draft import Draft
 from jq_cli.errors import BackendError, UsageError
 from jq_cli.ids import nonce
-from jq_cli.job import Job, State, Token
+from jq_cli.job import STATES, Job, State, Token
 
+ERASED_AT_ONCE = 500
 Clock = Callable[[], int]
 """Gives ms since the Unix epoch."""
 
@@ -339,6 +340,17 @@ class Backend(Closing):
     def schema(self) -> Schema | None:
         """The tables behind it, None for a store that needs none made."""
         return None
+
+    def erase(self) -> None:
+        """Remove every job and note of the namespace, whatever their state, and what else the store keeps for it as far as it
+        can: queues, tables, folders. For a namespace that nobody else uses; then close the backend. Through `jq serve`, and
+        where a store cannot do more, the names of its queues stay."""
+        for queue in self.queues():
+            for state in STATES:
+                while jobs := self.page(queue, state, limit=ERASED_AT_ONCE).jobs:
+                    self.replace([Change(queue, job.id, job.version, False, "erased", None) for job in jobs])
+        for key, note in self.read("").items():
+            self.swap(key, note, None)
 
     def close(self) -> None:
         """Give back connections and files. The backend cannot be used afterwards."""

@@ -63,6 +63,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "db": ("jq_cli.commands.db", "Make, show and upgrade the tables of a store."),
         "backends": ("jq_cli.commands.backends", "List the kinds of stores and the one in use."),
     },
+    "Measure": {
+        "bench": ("jq_cli.commands.bench", "Measure a store and the pool of workers on it."),
+    },
 }
 """Command to (module, one-line help), by section of the root's help."""
 

@@ -31,7 +31,7 @@ class Bar:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
         console = Console(stderr=True, no_color=not self._color, highlight=False)
-        count = TextColumn("jobs: {task.fields[count]:,}", markup=False)
+        count = TextColumn("{task.fields[count]}", markup=False)
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), count)
         self._rich = Progress(
             *columns,
@@ -43,16 +43,17 @@ class Bar:
             redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
         )
         self._rich.start()
-        self._task = self._rich.add_task("", total=None, count=0)
+        self._task = self._rich.add_task("", total=None, count="")
 
-    def step(self, phase: str, count: int, done: float | None, total: float | None) -> None:
-        """Draw the phase's name, how many jobs are done, and how much of the total (None: unknown)."""
+    def step(self, phase: str, count: int | None, done: float | None, total: float | None) -> None:
+        """Draw the phase's name, how many jobs are done (None: not worth saying), and how much of the total (None: unknown)."""
         if not self._shown or time.monotonic() < self._next:
             return
         if self._rich is None:
             self._start()
         self._next = time.monotonic() + REDRAW
-        self._rich.update(self._task, description=phase, completed=done or 0, total=total, count=count)
+        told = "" if count is None else f"jobs: {count:,}"
+        self._rich.update(self._task, description=phase, completed=done or 0, total=total, count=told)
         self._rich.refresh()
 
     def pause(self) -> None:

@@ -94,6 +94,9 @@ class DictStore:
     def each(self, work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
         return [work(item) for item in items]
 
+    def erase(self) -> None:
+        self.objects.clear()
+
     def close(self) -> None:
         return None
 

@@ -175,6 +175,15 @@ def settings(jq: Noted) -> None:
         assert "needs no tables made" in done.stderr
 
 
+def measuring(jq: Noted) -> None:
+    jq("enqueue", "q", "0")
+    sizes = ("--jobs", "10", "--batch", "5", "--processes", "1", "--rounds", "1", "--max-time", "1s")
+    with jq.worker("q", "--shell", SHELL):
+        document = json.loads(jq("bench", *sizes, "--json"))
+    assert all(each["jobs"] for each in document["figures"])
+    assert [each["queue"] for each in jq.records("ls-queues")] == ["q"]
+
+
 SCENES: list[tuple[Callable[[Noted], None], str]] = [
     (putting_in, "enqueue, run, wait, work"),
     (looking, "ls-queues, len, ls, show, workers, stats, queue show, check"),
@@ -182,6 +191,7 @@ SCENES: list[tuple[Callable[[Noted], None], str]] = [
     (dead_letters, "dlq ls, dlq show, dlq edit, dlq requeue, dlq purge"),
     (schedules, "cron add, cron edit, cron next, cron pause, cron resume, cron trigger, cron ls, cron run, cron rm"),
     (serving, "token new, serve"),
+    (measuring, "bench"),
     (settings, "backends, config show, config check, db init, db status, db upgrade, db sql"),
 ]
 

@@ -190,6 +190,9 @@ class ObjectsBackend(Backend):
         check_store(self._store)
         return "conditional writes (create only if absent) are honoured"
 
+    def erase(self) -> None:
+        self._store.erase()
+
     def close(self) -> None:
         self._store.close()
 

@@ -20,7 +20,7 @@ from obstore.exceptions import (
 )  # fmt: skip
 
 from jq_cli.backends.objects.requests import COALESCE, Requests, requests_for
-from jq_cli.backends.objects.store import Listed, Span
+from jq_cli.backends.objects.store import FOLDERS, Listed, Span
 from jq_cli.errors import BackendError, BackendUnreachable, NotAuthorised
 
 T = TypeVar("T")
@@ -137,6 +137,10 @@ class CloudStore:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(PARALLEL)
         return list(self._threads.map(work, some))
+
+    def erase(self) -> None:
+        for folder in FOLDERS:
+            self.delete([each.name for each in self.listing(folder)])
 
     def close(self) -> None:
         if self._threads is not None:

@@ -5,12 +5,13 @@ folders, which are no symbolic links, and names have no slash in them: nothing c
 import errno
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TypeVar
 
-from jq_cli.backends.objects.store import Listed, Span
+from jq_cli.backends.objects.store import FOLDERS, Listed, Span
 from jq_cli.backends.objects.turnstile import Turnstile
 from jq_cli.errors import BackendError, BackendFull, NotAuthorised
 from jq_cli.ids import nonce
@@ -20,7 +21,6 @@ from jq_cli.process.pipes import PipeWatch, ring
 T = TypeVar("T")
 R = TypeVar("R")
 
-FOLDERS = ("log", "snap", "data", "check")
 _NAME = re.compile(r"(log|snap|data|check)/([0-9a-zA-Z]{1,64})")
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -135,6 +135,10 @@ class FileStore:
 
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         return [work(item) for item in items]
+
+    def erase(self) -> None:
+        with self._telling():
+            shutil.rmtree(os.path.dirname(self._watches))
 
     def close(self) -> None:
         self._turnstile.close()

@@ -12,6 +12,7 @@ from jq_cli.backends.base import Watch
 T = TypeVar("T")
 R = TypeVar("R")
 
+FOLDERS = ("log", "snap", "data", "check")
 Span = tuple[int, int]
 """Bytes of an object: from where, how many."""
 
@@ -67,6 +68,9 @@ class Store(Protocol):
 
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """The answers for some items, several at a time where that is faster."""
+
+    def erase(self) -> None:
+        """Remove all objects of the namespace; it cannot be used afterwards."""
 
     def close(self) -> None:
         """Give back connections and files."""

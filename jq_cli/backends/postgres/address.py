@@ -31,13 +31,14 @@ MAX_NAME = 63
 
 class Address(msgspec.Struct, frozen=True):
     """One namespace on one server. `conninfo` is for libpq, `shown` the URL without secrets; `timeout` in seconds; `vacuum`:
-    whether a worker clears up by itself."""
+    whether a worker clears up by itself; `chosen`: the schema was named, so that it is not the namespace's own."""
 
     shown: str
     conninfo: str
     schema: str
     timeout: float = TIMEOUT
     vacuum: bool = True
+    chosen: bool = False
 
     @property
     def quoted(self) -> str:
@@ -74,6 +75,7 @@ def parse_address(url: str, options: dict[str, Any], namespace: str) -> Address:
         schema,
         _timeout(given.get("timeout", TIMEOUT)),
         _vacuum(given.get("vacuum", "yes")),
+        chosen="schema" in given,
     )
 
 

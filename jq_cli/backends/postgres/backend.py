@@ -217,6 +217,13 @@ class PostgresBackend(Backend):
         watch.close()
         return None
 
+    def erase(self) -> None:
+        """See Backend. The schema goes, unless it has a name of somebody's choice: then it is emptied."""
+        if self._address.chosen:
+            super().erase()
+        else:
+            self.schema.drop()
+
     def close(self) -> None:
         self._vacuum.close()
         self._link.close()

@@ -83,6 +83,12 @@ class PostgresSchema:
         scripts = (_script(self._address, version) for version in range(since + 1, VERSION + 1))
         return "BEGIN;\n" + "\n".join(scripts) + "COMMIT;\n"
 
+    def drop(self) -> None:
+        """Remove it and all that is in it."""
+        with self._connection() as connection, connection.transaction():
+            connection.execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
+            connection.execute(f"DROP SCHEMA IF EXISTS {self._address.quoted} CASCADE")
+
     @contextmanager
     def _connection(self) -> Iterator[TimedConnection]:
         with translating(self._address.shown):

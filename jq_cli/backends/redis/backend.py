@@ -221,6 +221,12 @@ class RedisBackend(Backend):
 
         return redis_client(self._client.address)
 
+    def erase(self) -> None:
+        for queue in self.queues():
+            self._client.call(("UNLINK", *self._keys.of((queue,))))
+        for key in (self._keys.queues, self._keys.notes):
+            self._client.call(("UNLINK", key))
+
     def close(self) -> None:
         self._client.close()
 

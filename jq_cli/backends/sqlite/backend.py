@@ -197,5 +197,8 @@ class SqliteBackend(Backend):
         except OSError:
             return None  # a file system without named pipes: polling must do
 
+    def erase(self) -> None:
+        self._space.erase()
+
     def close(self) -> None:
         self._database.close()

@@ -18,6 +18,10 @@ _COUNT_TOTAL = """INSERT INTO totals (queue, name, count) VALUES (?, ?, ?)
     ON CONFLICT (queue, name) DO UPDATE SET count = count + excluded.count"""
 
 
+ERASED_AT_ONCE = 5_000
+"""Jobs that one transaction removes, so that others have their turns between."""
+
+
 class QueueState(msgspec.Struct, frozen=True):
     """What a claim must know of a queue."""
 
@@ -86,6 +90,21 @@ class Space:
     def forget(self, name: str) -> None:
         """Forget the number of a queue that was not stored after all."""
         self._names.pop(self._numbers.pop(name, 0), None)
+
+    def erase(self) -> None:
+        """Remove the namespace and all that is in it, some jobs at a time. It cannot be used afterwards."""
+        of_space = "queue IN (SELECT number FROM queues WHERE space = ?)"
+        some = f"DELETE FROM jobs WHERE serial IN (SELECT serial FROM jobs WHERE {of_space} LIMIT {ERASED_AT_ONCE})"
+        more = True
+        while more:
+            with self.database.writing():
+                more = self.cursor.execute(some, (self.number,)).rowcount == ERASED_AT_ONCE
+        with self.database.writing():
+            for what in (
+                f"keys WHERE {of_space}", f"totals WHERE {of_space}", "notes WHERE space = ?", "queues WHERE space = ?",
+                "namespaces WHERE number = ?",
+            ):  # fmt: skip
+                self.cursor.execute(f"DELETE FROM {what}", (self.number,))
 
     # --- watching ---
 
