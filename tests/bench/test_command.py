@@ -18,6 +18,8 @@ from tests.serving import Serving
 
 TINY = ("--jobs", "20", "--batch", "1,5", "--processes", "1", "--rounds", "1", "--max-time", "1s")
 
+ENDLESS = ("--jobs", "5000", "--max-time", "10m", "--rounds", "1000", "--processes", "1")
+
 
 def rows(path: Path) -> int:
     """What the tables of a SQLite store hold, its version aside."""
@@ -103,7 +105,7 @@ def test_latencies_are_drawn_on_a_terminal_and_elsewhere_when_asked_for(jq: Prog
 
 @pytest.mark.parametrize("measure", ["enqueue", "pool-5ms", "wake"])
 def test_ctrl_c_ends_it_and_the_namespace_is_removed(jq: Program, tmp_path: Path, measure: str) -> None:
-    process = jq.start("bench", measure, "--jobs", "100000", "--max-time", "10m", "--processes", "1")
+    process = jq.start("bench", measure, *ENDLESS)
 
     def under_way() -> bool:
         path = tmp_path / "jq.db"
@@ -132,7 +134,7 @@ def test_a_store_that_goes_away_is_an_error_that_names_what_is_left(
     tmp_path: Path, own_redis: RedisServer, measure: str
 ) -> None:
     jq = Program(tmp_path, own_redis.url, "ns")
-    process = jq.start("bench", measure, "--jobs", "100000", "--max-time", "10m", "--processes", "1")
+    process = jq.start("bench", measure, *ENDLESS)
     part = "totals" if measure == "enqueue" else "succeeded"
     until(lambda: own_redis.command("KEYS", f"ns-bench-*:{{{measure}}}:{part}"), "jobs go through")
     own_redis.kill()
