@@ -18,10 +18,10 @@ SUCCEEDED = Outcome("succeeded")
 
 
 class Stopwatch:
-    """Times calls. `requests`: how many the store has made so far, where it counts them. `until`: when to end (monotonic)."""
+    """Times calls, and counts what requests they took. `until`: when to end (monotonic)."""
 
     def __init__(self, backend: Backend, most: float) -> None:
-        self._counted: Callable[[], int] | None = getattr(backend, "requests", None)
+        self._backend = backend
         self._times: list[float] = []
         self._jobs = 0
         self._requests = 0
@@ -34,18 +34,18 @@ class Stopwatch:
 
     def time(self, call: Callable[[], T], jobs: int | Callable[[T], int]) -> T:
         """Make a call that is about so many jobs; `jobs` may tell it from the answer."""
-        before = self._counted() if self._counted else 0
+        before = sum(self._backend.requests.values())
         began = time.perf_counter()
         answer = call()
         self._times.append(time.perf_counter() - began)
-        self._requests += self._counted() - before if self._counted else 0
+        self._requests += sum(self._backend.requests.values()) - before
         self._jobs += jobs(answer) if callable(jobs) else jobs
         return answer
 
     @property
     def sample(self) -> Sample:
         """What was timed."""
-        return Sample(self._jobs, sum(self._times), self._times, self._requests if self._counted else None)
+        return Sample(self._jobs, sum(self._times), self._times, self._requests if self._backend.requests else None)
 
 
 def enqueue(backend: Backend, queue: str, jobs: int, payload: bytes, most: float, *, at_once: int = 1) -> Sample:

@@ -12,6 +12,7 @@ import pytest
 
 from jq_cli.bench.suite import MEASURES
 from tests.cli.program import Program, until
+from tests.moto_server import CREDENTIALS
 from tests.postgres_server import PostgresServer
 from tests.servers import RedisServer
 from tests.serving import Serving
@@ -84,6 +85,17 @@ def test_the_table_has_a_line_for_each_figure(jq: Program) -> None:
         ["enqueue", "-", "-"],
         *([measure, batch, "-"] for batch in "15" for measure in ("claim", "settle")),
     ]
+
+
+def test_requests_are_told_where_they_cost_something(tmp_path: Path, s3_url: str) -> None:
+    jq = Program(tmp_path, s3_url)
+    jq.env |= CREDENTIALS
+    document = json.loads(
+        jq.ok("bench", "bulk", "turn", "--jobs", "20", "--batch", "10", "--rounds", "1", "--json").out
+    )
+    bulk, turn = (each["requests_per_job"] for each in document["figures"])
+    assert 0 < bulk < turn < 1
+    assert "requests_per_job" in jq.ok("bench", "bulk", *TINY).lines[0]
 
 
 def test_rounds_are_told_apart_in_json(jq: Program) -> None:
