@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from jq_cli.change import Change, Verdict
 from jq_cli.closing import Closing
@@ -27,7 +28,6 @@ from jq_cli.errors import BackendError, UsageError
 from jq_cli.ids import nonce
 from jq_cli.job import STATES, Job, State, Token
 
-ERASED_AT_ONCE = 500
 Clock = Callable[[], int]
 """Gives ms since the Unix epoch."""
 
@@ -123,13 +123,11 @@ class Controls(msgspec.Struct, frozen=True, omit_defaults=True):
         new = self
         if setting.paused is True:
             until = None if setting.pause_for is None else now + setting.pause_for
-            new = msgspec.structs.replace(
-                new, paused=True, paused_reason=setting.reason, paused_by=setting.by, paused_until=until
-            )
+            new = replace(new, paused=True, paused_reason=setting.reason, paused_by=setting.by, paused_until=until)
         elif setting.paused is False:
             new = Controls(max_running=new.max_running)
         if setting.max_running is not None:
-            new = msgspec.structs.replace(new, max_running=setting.max_running)
+            new = replace(new, max_running=setting.max_running)
         return new
 
 
@@ -218,9 +216,7 @@ class Backend(Closing):
     def insert_within(self, connection: Any, drafts: Sequence[Draft]) -> list[Inserted]:
         """As `insert`, in the transaction that the caller's own connection is in: the jobs come to be when it commits, and
         never when it rolls back. Nothing hints at them. Raises UsageError where the store is no database of the caller's."""
-        raise UsageError(
-            f"{self.url}: jobs cannot be put into a transaction of the caller's; only Postgres can do that"
-        )
+        raise UsageError(f"{self.url}: only Postgres can put jobs into a transaction of the caller's")
 
     @abstractmethod
     def claim(self, claim: Claim) -> Claimed:
@@ -342,13 +338,11 @@ class Backend(Closing):
         return None
 
     def erase(self) -> None:
-        """Remove every job and note of the namespace, whatever their state, and what else the store keeps for it as far as it
-        can: queues, tables, folders. For a namespace that nobody else uses; then close the backend. Through `jq serve`, and
-        where a store cannot do more, the names of its queues stay."""
-        for queue in self.queues():
-            for state in STATES:
-                while jobs := self.page(queue, state, limit=ERASED_AT_ONCE).jobs:
-                    self.replace([Change(queue, job.id, job.version, False, "erased", None) for job in jobs])
+        """Remove all jobs and notes of the namespace, and what else the store keeps for it as far as it can: queues, tables,
+        folders. For one that nobody else uses; then close the backend. By default the names of queues stay."""
+        for queue, state in ((queue, state) for queue in self.queues() for state in STATES):
+            while jobs := self.page(queue, state, limit=500).jobs:
+                self.replace([Change(queue, job.id, job.version, False, "erased", None) for job in jobs])
         for key, note in self.read("").items():
             self.swap(key, note, None)
 
