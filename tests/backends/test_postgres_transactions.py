@@ -1,5 +1,7 @@
 """Jobs in the caller's own transaction: there when it commits, and never were when it rolls back."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -89,6 +91,45 @@ def test_sqlalchemy_connections_take_jobs_along(
         client.enqueue([draft()], connection=session)
         session.commit()
     assert counted(store) == {"ready": 3}
+
+
+DJANGO = """
+import sys
+from urllib.parse import urlsplit
+from django.conf import settings
+from jq_cli import connect
+
+url, namespace = sys.argv[1:]
+at = urlsplit(url)
+settings.configure(DATABASES={"default": {
+    "ENGINE": "django.db.backends.postgresql", "NAME": at.path[1:], "USER": at.username, "PASSWORD": at.password or "",
+    "HOST": at.hostname, "PORT": at.port,
+}})
+from django.db import connection, transaction
+
+queue = connect(url, namespace=namespace).queue("q")
+with transaction.atomic():
+    queue.enqueue("kept", connection=connection)
+try:
+    with transaction.atomic():
+        queue.enqueue("undone", connection=connection)
+        raise LookupError
+except LookupError:
+    pass
+with transaction.atomic():
+    queue.enqueue("kept", connection=connection)
+    sid = transaction.savepoint()
+    queue.enqueue("undone", connection=connection)
+    transaction.savepoint_rollback(sid)
+"""
+
+
+def test_django_connections_take_jobs_along(store: PostgresBackend, postgres_url: str, namespace: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", DJANGO, postgres_url, namespace], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert [job.data for job in store.page("q", "ready").jobs] == ["kept", "kept"]
 
 
 def test_a_row_of_the_caller_and_its_job_are_both_there_or_neither(

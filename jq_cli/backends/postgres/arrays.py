@@ -1,8 +1,10 @@
 """Arrays as Postgres takes them in binary form, made at the speed of `bytes.join`: a batch is a handful of arrays, and the
 general way, an adapter for each element, costs more than the statement does."""
 
+from array import array
 from collections.abc import Sequence
-from struct import Struct, pack
+from struct import Struct
+from sys import byteorder
 
 from psycopg.adapt import AdaptersMap, Dumper
 from psycopg.pq import Format
@@ -11,6 +13,7 @@ _BYTEA, _INT8, _TEXT = 17, 20, 25
 _HEAD = Struct("!iiIii")
 _LENGTH = Struct("!i").pack
 _NULL = _LENGTH(-1)
+_WORD = _LENGTH(8) + bytes(8)
 
 
 class Blobs(bytes):
@@ -37,8 +40,13 @@ def texts(values: Sequence[str | None]) -> Texts:
 
 def numbers(values: Sequence[int]) -> Numbers:
     """The array of these."""
-    words = [word for value in values for word in (8, value)]
-    return Numbers(_head(_INT8, len(values)) + pack("!" + "iq" * len(values), *words))
+    words = array("q", values)
+    if byteorder == "little":
+        words.byteswap()
+    raw, packed = words.tobytes(), bytearray(_WORD * len(words))
+    for at in range(8):
+        packed[4 + at :: 12] = raw[at::8]
+    return Numbers(_head(_INT8, len(words)) + packed)
 
 
 def some_blobs(values: Sequence[bytes | None]) -> Blobs | None:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from psycopg import Cursor
+from psycopg.pq import Format
+from psycopg.rows import tuple_row
 
 from jq_cli.backends.postgres.arrays import teach
 
@@ -18,10 +20,10 @@ class Statement(NamedTuple):
 
 
 def cursor_of(connection: Any) -> Cursor[Any]:
-    """A cursor that takes our arrays and answers in binary form; the connection itself is left as it is."""
-    from psycopg.rows import tuple_row
-
-    cursor: Cursor[Any] = connection.cursor(binary=True, row_factory=tuple_row)
+    """A cursor that takes our arrays and answers in binary form; the connection itself is left as it is, with whatever kind of
+    cursor it makes for its owner."""
+    cursor = Cursor(connection, row_factory=tuple_row)
+    cursor.format = Format.BINARY
     teach(cursor.adapters)
     return cursor
 
