@@ -1,11 +1,12 @@
 """The Postgres store alone, one process, on a private server that writes through to its disk: what a claim costs however much
-lies in the table, and what it costs after so many life cycles.
+lies in the table, what it costs after so many life cycles, how fast many jobs are stored and how soon a waiting worker has one.
 
-`python benchmarks/postgres_store.py cycles|depth|drift|snapshot [JOBS]`. Wall-clock figures of a busy machine say little, so the
-processor time of this process and of its server process is given beside them.
+`python benchmarks/postgres_store.py cycles|depth|drift|snapshot|bulk|wake [JOBS]`. Wall-clock figures of a busy machine say
+little, so the processor time of this process and of its server process is given beside them.
 """
 
 import os
+import select
 import statistics
 import sys
 import time
@@ -128,7 +129,7 @@ def drift(store: PostgresBackend, jobs: int, *, bystander: bool = False) -> None
     fill(store, 1_000)
     other = None
     report = max(batch, jobs // 10)
-    claims, held, ticked = Meter(pid), [], time.monotonic()
+    claims, held, ticked, costs = Meter(pid), [], time.monotonic(), []
     while done < jobs:
         store.insert(drafts(batch))
         with claims:
@@ -140,12 +141,52 @@ def drift(store: PostgresBackend, jobs: int, *, bystander: bool = False) -> None
             ticked = time.monotonic()
         if done % report < batch and len(claims.wall) > 1:
             print(claims.line(f"claims of {batch} after {done:,} life cycles", len(claims.wall) * batch), flush=True)
+            costs.append((statistics.median(claims.wall), claims.server))
             claims = Meter(pid)
             if bystander and other is None:
                 other = _snapshot(store)
+    print(
+        "the last tenth to the first: p50 x{:.2f}, processor time of the server x{:.2f}".format(
+            *(last / first for first, last in zip(costs[0], costs[-1], strict=True))
+        )
+    )
     if other is not None:
         print("notes of `jq db status`:", *store.schema.status().notes, sep="\n  ")
         other.close()
+
+
+def bulk(store: PostgresBackend, jobs: int) -> None:
+    """Jobs stored by the thousand, one call after the other."""
+    insert = Meter(server_pid(store))
+    for left in range(jobs, 0, -1_000):
+        new = drafts(min(1_000, left))
+        with insert:
+            store.insert(new)
+    print(insert.line("insert 1,000", jobs))
+
+
+def wake(store: PostgresBackend, jobs: int, url: str) -> None:
+    """From a producer's call to the moment at which a worker that waits for a hint has leased the job; one at a time."""
+    insert, began, woken = Meter(server_pid(store)), time.perf_counter(), []
+    with open_postgres(url) as producer:
+        watch = store.watch(["ready:q"])
+        assert watch is not None
+        for _ in range(jobs):
+            time.sleep(0.02)
+            began = time.perf_counter()
+            with insert:
+                producer.insert(drafts(1))
+            held: list[Job] = []
+            while not held:
+                select.select([watch], [], [], 1.0)
+                watch.drain()
+                held = claim(store, 1)
+            woken.append(1_000 * (time.perf_counter() - began))
+            store.replace(settled(held))
+        watch.close()
+    p50, p99 = (statistics.quantiles(woken, n=100)[at] for at in (49, 98))
+    print(f"from the call to the lease: p50 {p50:.2f} ms, p99 {p99:.2f} ms, worst {max(woken):.2f} ms of {jobs:,}")
+    print(insert.line("of it the enqueue", jobs))
 
 
 def _snapshot(store: PostgresBackend) -> object:
@@ -160,13 +201,16 @@ def _snapshot(store: PostgresBackend) -> object:
 
 def main() -> None:
     """Measure one thing."""
+    kinds = {"cycles": cycles, "depth": depth, "drift": drift, "bulk": bulk}
     kind = sys.argv[1] if len(sys.argv) > 1 else "cycles"
     jobs = int(sys.argv[2]) if len(sys.argv) > 2 else 40_000
     with PostgresServer(**OPTIONS) as server, open_postgres(server.url + "?timeout=60s") as store:
         if kind == "snapshot":
             drift(store, jobs, bystander=True)
+        elif kind == "wake":
+            wake(store, jobs, server.url)
         else:
-            {"cycles": cycles, "depth": depth, "drift": drift}[kind](store, jobs)
+            kinds[kind](store, jobs)
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
 
 
