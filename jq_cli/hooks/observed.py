@@ -137,5 +137,11 @@ def emitter_of(backend: Backend) -> Any:
     return vars(backend)["_emitter"] if kind is Observed else None
 
 
+def unobserved(backend: Backend) -> Backend:
+    """The backend whose changes are told to nobody."""
+    kind: type = type(backend)
+    return vars(backend)["_backend"] if kind is Observed else backend
+
+
 def _startable(jobs: Sequence[Job], now: int) -> list[Job]:
     return [job for job in jobs if lifecycle.refusal(job, now=now) is None]

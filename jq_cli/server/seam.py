@@ -10,6 +10,7 @@ from jq_cli.backends.base import Backend
 from jq_cli.backends.http.wire import CONTENT_TYPE, NAMESPACE_HEADER, PATH, PATIENCE_HEADER, encode
 from jq_cli.draft import check_name
 from jq_cli.errors import InvalidField, NotFound, UsageError
+from jq_cli.hooks.observed import unobserved
 from jq_cli.server.access import Caller
 from jq_cli.server.asgi import ClientLeft, Receive, Scope, Send, answer, header, read_body
 from jq_cli.server.calls import CALLS, MAX_ITEMS, Ask, Limits
@@ -103,7 +104,8 @@ async def _demand_listener(receive: Receive) -> None:
 
 def _encoded(ask: Ask, backend: Backend) -> bytes:
     # On the store's thread: rows are made from jobs there, while the event loop serves others.
-    return encode(ask(backend))
+    # Clients tell their hooks of these changes themselves; told here too they would be told twice.
+    return encode(ask(unobserved(backend)))
 
 
 def _topics(body: bytes, caller: Caller) -> list[str]:

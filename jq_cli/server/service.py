@@ -18,6 +18,7 @@ from jq_cli.server.api.desk import Office
 from jq_cli.server.asgi import App, Receive, Scope, Send, answer_json, read_body, replayed
 from jq_cli.server.calls import Limits
 from jq_cli.server.guard import Guard, Line
+from jq_cli.server.hooks import HookDuty, Hooks
 from jq_cli.server.metrics import Metrics
 from jq_cli.server.seam import Seam
 from jq_cli.server.stores import Stores
@@ -51,10 +52,13 @@ class Service:
         options = options or Options()
         self._max_body = max_body = max(LEAST_BODY, 2 * settings.max_payload)
         self.metrics = Metrics(settings, options.meters)
-        self.stores = Stores(self.metrics.measuring(opener), settings.namespace, most=options.namespaces)
+        hooks = Hooks(settings)
+        opener = hooks.telling(self.metrics.measuring(opener))
+        self.stores = Stores(opener, settings.namespace, most=options.namespaces)
         self.watches = Watches(self.stores)
         self._seam = Seam(self.stores, self.watches, Limits(settings.max_payload), max_body)
-        self._upkeep = Upkeep(self.stores, duties(settings, maintenance=options.upkeep, cron=options.cron))
+        makers = duties(settings, maintenance=options.upkeep, cron=options.cron)
+        self._upkeep = Upkeep(self.stores, makers | ({"hooks": lambda _namespace: HookDuty()} if hooks else {}))
         self.api = make_api(Office(self.stores, self.watches, settings), max_body)
         self._guard = Guard(
             self._route,
