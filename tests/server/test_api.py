@@ -222,6 +222,16 @@ def test_many_jobs_are_changed_by_filter_in_steps(api: Api, store: Backend) -> N
     assert api("GET", "/v1/queues/q")["ready"] == 7
 
 
+def test_an_order_changes_no_more_jobs_than_its_limit_however_few_of_a_page_are_meant(api: Api) -> None:
+    for n in range(8):
+        api.add(payload={"n": n % 2})
+    order: dict[str, Any] = {"payload": ["n=1"], "limit": 3}
+    first = api("POST", "/v1/queues/q/jobs/cancel", order)
+    assert (first["changed"], first["cursor"] is None) == (3, False)
+    second = api("POST", "/v1/queues/q/jobs/cancel", {**order, "cursor": first["cursor"]})
+    assert (second["changed"], api("GET", "/v1/queues/q")["ready"]) == (1, 4)
+
+
 def test_named_jobs_are_changed_and_each_failure_is_told(api: Api) -> None:
     waiting, ready, gone = api.add(delay="1h"), api.add(), new_id()
     done = api("POST", "/v1/queues/q/jobs/promote", {"ids": [waiting, ready, gone]})

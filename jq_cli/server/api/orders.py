@@ -41,12 +41,14 @@ class Errand:
         """Page by page; what ended after the order came is left alone: a job that comes back at once would be met for ever."""
         order, done, known = self._order, Ordered(0, [], []), known_by(self._now)
         states = order.states or self._action.states
-        async for seen in scan(self._desk, Search(self._queue, states, self._jobs, order.cursor, order.limit)):
+
+        def room() -> int:
+            return order.limit - done.changed - len(done.failed)
+
+        async for seen in scan(self._desk, Search(self._queue, states, self._jobs, order.cursor), room=room):
             meant = [job for job in seen.jobs if job.state not in FINAL or known(job)]
             step = self._would(meant) if order.dry_run else await self._step(meant)
             done = Ordered(done.changed + step.changed, done.ids + step.ids, done.failed + step.failed, seen.cursor)
-            if done.changed + len(done.failed) >= order.limit:
-                break
         return done
 
     async def _step(self, meant: list[Job]) -> Ordered:

@@ -1,6 +1,6 @@
 """Goes through the jobs of a queue that a filter means, a page at a time, so that other requests get their turn in between."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -36,18 +36,21 @@ class Search(NamedTuple):
     reverse: bool = False
 
 
-async def scan(desk: Desk, search: Search, pages: int = PAGES) -> AsyncIterator[Seen]:
-    """Pages of jobs, state by state. Ends after so many of them."""
+async def scan(
+    desk: Desk, search: Search, pages: int = PAGES, *, room: Callable[[], int] = lambda: PAGE
+) -> AsyncIterator[Seen]:
+    """Pages of jobs, state by state. Ends after so many of them, or when there is no `room` for more: as no page is larger than
+    that, no cursor has to point into one."""
     order = [state for state in ORDER if state in search.states]
     state, inner = _place(search.cursor, order)
     now = await desk.ask(lambda client: client.backend.now())
     for _ in range(pages):
-        page = await desk.ask(partial(_look, search, state, inner))
+        page = await desk.ask(partial(_look, search._replace(limit=min(search.limit, room())), state, inner))
         following = _next(order, state) if page.cursor is None else state
         state, inner = following or state, page.cursor
         found = [job for job in page.jobs if search.jobs.matches(job, now)]
         yield Seen(found, following and f"{following}.{inner or ''}")
-        if following is None:
+        if following is None or room() < 1:
             return
 
 
