@@ -17,6 +17,9 @@ from jq_cli.server.service import Service
 HEAD_TIMEOUT = 10.0
 """Seconds in which a client must have sent the head of a request: after it connected, and after the first byte of another."""
 
+MAX_HEAD = 64 * 1024
+"""Bytes of the path and the headers of a request."""
+
 KEEP_ALIVE = 75
 GRACE = 10
 """Seconds that requests under way may take to end when the server is stopped."""
@@ -26,9 +29,25 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class TimedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, which by itself waits for ever for the rest of a head."""
+    """uvicorn's protocol, which by itself waits for ever for the rest of a head, and takes one of any size."""
 
     _timer: asyncio.TimerHandle | None = None
+    _fields = 0
+    _unfinished = 0
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._unfinished = 0 if self._timer is None else self._unfinished + len(data)
+        if self._unfinished > MAX_HEAD and not self.transport.is_closing():
+            self.send_400_response("the head of the request is too large")
+
+    def on_url(self, url: bytes) -> None:
+        self._count(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(name, value)
+        super().on_header(name, value)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -40,11 +59,17 @@ class TimedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._fields = 0
         self._watch_head()
 
     def on_headers_complete(self) -> None:
         self._head_came()
         super().on_headers_complete()
+
+    def _count(self, *parts: bytes) -> None:
+        self._fields += sum(map(len, parts))
+        if self._fields > MAX_HEAD:
+            raise ValueError("the head of the request is too large")  # the parser makes a 400 of it
 
     def _watch_head(self) -> None:
         if self._timer is None:

@@ -179,6 +179,25 @@ def test_a_client_that_never_sends_its_request_is_cut_off(server: Serving, monke
     assert answered.startswith(b"HTTP/1.1 200")
 
 
+def test_a_head_that_is_too_large_is_refused_whole_or_in_parts(server: Serving) -> None:
+    begin = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+    filler = b"X-A: " + b"a" * 8_000 + b"\r\n"
+    assert b" 200 OK" in say(server.url, begin + filler * 7 + b"\r\n")
+    for head in (
+        begin + filler * 9 + b"\r\n",
+        begin + b"X-A: " + b"a" * 2**20,
+        b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n",
+    ):
+        assert refused(server.url, head)
+
+
+def refused(url: str, head: bytes) -> bool:
+    try:
+        return b" 400 Bad Request" in say(url, head)
+    except (BrokenPipeError, ConnectionResetError):
+        return True  # closed before all of it was sent
+
+
 def test_a_body_that_does_not_come_is_not_waited_for_for_ever(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jq_cli.server.guard.BODY_TIMEOUT", 0.2)
     head = (
