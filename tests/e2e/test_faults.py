@@ -66,8 +66,8 @@ def test_kills_under_load_lose_nothing_and_start_at_most_once_jobs_once(jq: Prog
     kill_under_load(jq, FOLDER_JOBS if jq.env["JQ_BACKEND"].startswith("file:") else JOBS)
 
 
-def kill_under_load(jq: Program, number: int, pause: float = 0.2) -> None:
-    """Run so many jobs while children and whole pools are killed; then judge."""
+def kill_under_load(jq: Program, number: int, slowness: float = 1) -> None:
+    """Run so many jobs while children and whole pools are killed; then judge. `slowness`: how many times longer than usual to wait."""
     lines = "\n".join(json.dumps(job) for job in brief_jobs(1, number))
     assert jq("enqueue", "q", "--from", "-", stdin=lines) == f"{number}\n"
     arguments = ("q", "--call", "tests.e2e.handlers:brief", "--processes", "4")
@@ -75,14 +75,16 @@ def kill_under_load(jq: Program, number: int, pause: float = 0.2) -> None:
         workers = first, second = [stack.enter_context(jq.worker(*arguments)) for _ in range(2)]
         with Killer(workers) as killer:
             for victim, done in ((first, number // 4), (second, number // 2)):
-                eventually(lambda done=done: ended(jq) >= done, f"{done} jobs end", 120, pause=pause)
+                eventually(
+                    lambda done=done: ended(jq) >= done, f"{done} jobs end", 120 * slowness, pause=0.2 * slowness
+                )
                 family = descendants_of(victim.process.pid)
                 victim.kill()
                 eventually(lambda family=family: not any(map(alive, family)), "the killed pool leaves nothing behind")
                 workers.remove(victim)
                 workers.append(stack.enter_context(jq.worker(*arguments)))
             eventually(lambda: killer.kills >= 10, "ten children were killed", 60)
-        eventually(lambda: ended(jq) == number, "all jobs end", 180, pause=pause)
+        eventually(lambda: ended(jq) == number, "all jobs end", 180 * slowness, pause=0.2 * slowness)
         for worker in workers:
             worker.stop()
     check_history(jq.traces(), jq.jobs("q"), number)
