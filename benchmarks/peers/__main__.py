@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.peers import recovery, table  # noqa: E402
 from benchmarks.peers.catalogue import PEERS, Peer  # noqa: E402
-from benchmarks.peers.environments import Unavailable  # noqa: E402
+from benchmarks.peers.environments import Unavailable, prepare  # noqa: E402
 from benchmarks.peers.row import Row  # noqa: E402
 from benchmarks.peers.sizes import FULL, QUICK, Sizes  # noqa: E402
 from benchmarks.peers.stores import Stores  # noqa: E402
@@ -53,6 +53,16 @@ def measure(
             recovery.measure(list(_able(rows)), sizes.recovery_seconds, say)
         facts = _facts(sizes, load, time.monotonic() - began) | (stores.versions() if servers else {})
     return rows, facts
+
+
+def install(peers: Iterable[Peer], environments: Path = ENVIRONMENTS) -> None:
+    """Only make the environments."""
+    environments.mkdir(parents=True, exist_ok=True)
+    for peer in peers:
+        try:
+            prepare(peer, environments)
+        except Unavailable as error:
+            say(f"{peer.name}: {error}")
 
 
 def _able(rows: list[Row]) -> Iterator[Row]:
@@ -97,6 +107,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds, 3 unless given")
     parser.add_argument("--only", metavar="NAMES", help="these peers alone, with commas between")
     parser.add_argument("--without", metavar="NAMES", default="", help="not these peers")
+    parser.add_argument("--install", action="store_true", help="only install the peers, and measure nothing")
     parser.add_argument("--no-kill", action="store_true", help="measure no recovery")
     parser.add_argument("--recovery-limit", type=float, metavar="SECONDS", help="how long to wait for a killed job")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured here")
@@ -122,6 +133,9 @@ def _sizes(arguments: argparse.Namespace) -> Sizes:
 def main() -> None:
     """Measure and tell."""
     arguments = _arguments()
+    if arguments.install:
+        install(_chosen(arguments))
+        return
     rows, facts = measure(_chosen(arguments), _sizes(arguments), kill=not arguments.no_kill)
     result = table.markdown(rows, facts)
     print(result)

@@ -87,6 +87,11 @@ def test_a_peer_for_node_needs_node(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         prepare(bullmq, tmp_path)
 
 
+def test_peers_that_cannot_be_installed_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program.install([OURS, TOO_NEW], tmp_path)
+    assert capsys.readouterr().err == "future: needs Python 3.99 or newer\n"
+
+
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: f"{peer.name} on {peer.store}")
 def test_each_peer_has_its_adapter_and_states_what_it_promises(peer: Peer) -> None:
     assert (ADAPTERS / peer.adapter).is_file()
