@@ -5,7 +5,7 @@ their own. So what stands here in a worker knows everything that its children di
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from jq_cli import lifecycle
@@ -37,6 +37,13 @@ class Tells(Protocol):
     def called(self, call: str, seconds: float) -> None: ...
 
     def failed(self, call: str) -> None: ...
+
+
+class _Stopwatch:
+    """Seconds spent on one call, in however many parts."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
 
 
 class Measured(Closing):
@@ -77,7 +84,18 @@ class Measured(Closing):
 
     def turn(self, changes: Sequence[Change], claim: Claim) -> Turned:
         """As the backend does."""
-        turned: Turned = self._timed("turn", changes, claim)
+        return self._turned(changes, self._timed("turn", changes, claim))
+
+    def begin(self, changes: Sequence[Change], claim: Claim) -> Turned | Callable[[], Turned]:
+        """As the backend does. What its caller does between the halves is no time of the store's."""
+        stopwatch = _Stopwatch()
+        begun: Turned | Callable[[], Turned] = self._watched("turn", stopwatch, self._backend.begin, changes, claim)
+        if callable(begun):
+            return lambda: self._turned(changes, self._told("turn", stopwatch, begun))
+        self._meters.called("turn", stopwatch.seconds)
+        return self._turned(changes, begun)
+
+    def _turned(self, changes: Sequence[Change], turned: Turned) -> Turned:
         self._saw(turned.now)
         self._settle(changes, turned.verdicts, turned.now)
         self._take(turned.jobs)
@@ -105,14 +123,24 @@ class Measured(Closing):
         return due
 
     def _timed(self, name: str, *args: Any, **options: Any) -> Any:
+        return self._told(name, _Stopwatch(), getattr(self._backend, name), *args, **options)
+
+    def _told(self, name: str, stopwatch: "_Stopwatch", call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """The answer of what completes a call."""
+        answer = self._watched(name, stopwatch, call, *args, **options)
+        self._meters.called(name, stopwatch.seconds)
+        return answer
+
+    def _watched(self, name: str, stopwatch: "_Stopwatch", call: Callable[..., Any], *args: Any, **options: Any) -> Any:
         began = time.perf_counter()
         try:
-            return getattr(self._backend, name)(*args, **options)
+            return call(*args, **options)
         except BackendError:
             self._meters.failed(name)
+            self._meters.called(name, stopwatch.seconds + time.perf_counter() - began)
             raise
         finally:
-            self._meters.called(name, time.perf_counter() - began)
+            stopwatch.seconds += time.perf_counter() - began
 
     def _take(self, jobs: Iterable[Job]) -> None:
         for job in jobs:

@@ -9,7 +9,8 @@ import msgspec
 from jq_cli.backends.base import Backend, QueueCounts
 from jq_cli.config.settings import Settings
 from jq_cli.consumer import WORKER_NOTE, read_registration
-from jq_cli.cron.schedules import Schedules
+from jq_cli.cron.schedules import Known, Schedules
+from jq_cli.errors import InvalidField
 
 FRESH = 1.0
 """Seconds for which a snapshot serves whoever asks, at least."""
@@ -35,14 +36,22 @@ def take(backend: Backend, settings: Settings) -> Snapshot:
     queues = sorted({*backend.queues(), *settings.queues})
     counts = [each for some in _batches(queues) for each in backend.counts(some)]
     now = counts[0].now if counts else backend.now()
-    known = Schedules(backend, settings).all()
+    # Those of other hosts' files may have left the file, and then nobody fires them any more.
+    known = [each for each in Schedules(backend, settings).all() if each.source != "elsewhere"]
     registrations = [read_registration(note) for note in backend.read(WORKER_NOTE).values()]
     return Snapshot(
         counts=counts,
         workers=sum(each is not None and not each.dead(now) for each in registrations),
         schedules=len(known),
-        lag=max((each.lag(now) or 0.0 for each in known), default=0.0),
+        lag=max((_lag(each, now) for each in known), default=0.0),
     )
+
+
+def _lag(known: Known, now: int) -> float:
+    try:
+        return known.lag(now) or 0.0
+    except InvalidField:  # a zone that this host does not know; its scheduler says so
+        return 0.0
 
 
 def _batches(queues: Sequence[str]) -> Iterator[list[str]]:

@@ -89,7 +89,14 @@ class Traced(Closing):
 
     def turn(self, changes: Sequence[Change], claim: Claim) -> Turned:
         """As the backend does."""
-        turned = self._backend.turn(self._restored(changes), claim)
+        return self._turned(changes, self._backend.turn(self._restored(changes), claim))
+
+    def begin(self, changes: Sequence[Change], claim: Claim) -> Turned | Callable[[], Turned]:
+        """As the backend does."""
+        begun = self._backend.begin(self._restored(changes), claim)
+        return (lambda: self._turned(changes, begun())) if callable(begun) else self._turned(changes, begun)
+
+    def _turned(self, changes: Sequence[Change], turned: Turned) -> Turned:
         self._end(changes, turned.verdicts)
         return replace(turned, jobs=self._begin(turned.jobs))
 

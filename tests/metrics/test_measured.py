@@ -1,14 +1,15 @@
 """What goes by between a process and its store is measured, and nothing else changes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
 
 from jq_cli import lifecycle
-from jq_cli.backends.base import Backend
+from jq_cli.backends.base import Backend, Claim, Turned
 from jq_cli.backends.memory.backend import MemoryBackend, open_memory
+from jq_cli.change import Change
 from jq_cli.consumer import Consumer
 from jq_cli.draft import make_draft
 from jq_cli.errors import BackendUnreachable
@@ -19,6 +20,7 @@ from jq_cli.metrics import measured as module
 from jq_cli.metrics.measured import CALLS, Measured, measured
 from jq_cli.testing import ConformanceSuite, ManualClock
 from tests.conformance.damage import damage_memory
+from tests.metrics.wrapping import SEAM, Halves, calls_about
 
 LEASE = 10_000
 
@@ -165,9 +167,49 @@ def test_a_change_made_without_a_lease_measures_nothing(store: Backend, consumer
 def test_it_passes_for_the_store_behind_it(store: Backend) -> None:
     assert isinstance(store, MemoryBackend)
     assert type(store) is Measured
-    assert {name for name in vars(Backend) if name in CALLS} == set(CALLS)
-    seam = {name for name, value in vars(Backend).items() if callable(value) and not name.startswith("_")}
-    assert seam - set(CALLS) == {"watch", "close", "check"}
+
+
+def test_no_call_goes_past_it_unmeasured() -> None:
+    assert set(SEAM) - set(CALLS) - set(vars(Measured)) == {"watch", "check"}
+    assert calls_about("Change", "Claim") <= set(vars(Measured))
+
+
+def test_a_turn_in_two_halves_is_measured_when_it_is_answered(clock: ManualClock, diary: Diary) -> None:
+    store = measured(Halves(clock=clock), diary)
+    consumer = Consumer(store)
+    put(store)
+    put(store)
+    [job] = consumer.claim(["q"])
+    clock.advance(400)
+    begun = consumer.begin([consumer.settle(job, Outcome("succeeded"))], ["q"], 1, 1)
+    assert callable(begun)
+    assert (diary.of("ran"), len(diary.of("waited"))) == ([], 1)
+    begun()
+    assert (diary.of("ran"), len(diary.of("waited"))) == ([("ran", "q", 0.4)], 2)
+    assert [call for _, call, _ in diary.of("called")].count("turn") == 2
+
+
+def test_a_turn_in_one_half_is_measured_at_once(store: Backend, consumer: Consumer, diary: Diary) -> None:
+    put(store)
+    assert not callable(consumer.begin([], ["q"], 1, 1))
+    assert len(diary.of("waited")) == 1
+    assert [call for _, call, _ in diary.of("called")].count("turn") == 1
+
+
+@pytest.mark.parametrize("half", ["first", "second"])
+def test_trouble_in_either_half_is_counted_once(diary: Diary, half: str) -> None:
+    def down() -> Turned:
+        raise BackendUnreachable("down")
+
+    class Down(MemoryBackend):
+        def begin(self, changes: Sequence[Change], claim: Claim) -> Callable[[], Turned]:
+            return down if half == "second" else down()  # type: ignore[return-value]
+
+    consumer = Consumer(measured(Down(), diary))
+    with pytest.raises(BackendUnreachable):
+        consumer.begin([], ["q"], 1, 1)()  # type: ignore[operator]
+    assert diary.of("failed") == [("failed", "turn")]
+    assert [call for _, call, _ in diary.of("called")] == ["turn"]
 
 
 class TestMeasured(ConformanceSuite):

@@ -10,6 +10,7 @@ from jq_cli.backends.base import Backend, QueueCounts, Setting
 from jq_cli.backends.memory.backend import MemoryBackend
 from jq_cli.config.settings import QueueSettings, Settings
 from jq_cli.consumer import Consumer
+from jq_cli.cron.note import PREFIX, Note, encode
 from jq_cli.cron.schedule import Schedule
 from jq_cli.cron.schedules import Schedules
 from jq_cli.draft import make_draft
@@ -87,6 +88,20 @@ def test_the_lag_is_that_of_the_latest_schedule(store: Backend, clock: ManualClo
     assert 120 <= seen("jq_scheduler_lag_seconds") <= 180
     Schedules(store, Settings()).pause("often")
     assert scraped(store, meters)("jq_scheduler_lag_seconds") == 0
+
+
+def test_schedules_that_nobody_here_can_fire_are_not_late(store: Backend, clock: ManualClock, meters: Meters) -> None:
+    now = clock.now // 1_000
+    filed = Schedule(name="filed", cron="* * * * *", queue="q")
+    strange = Schedule(name="strange", cron="* * * * *", timezone="Mars/Phobos", queue="q")
+    kept = {"filed": Note().begun(filed.key, now), "strange": Note(schedule=strange).begun(strange.key, now)}
+    for name, note in kept.items():
+        assert store.swap(PREFIX + name, None, encode(note))
+    assert store.swap(f"{PREFIX}damaged", None, b"{")
+    clock.advance(3 * 60_000)
+    seen = scraped(store, meters)
+    assert (seen("jq_schedules"), seen("jq_scheduler_lag_seconds")) == (2, 0)
+    assert scraped(store, meters, Settings(schedules={"filed": filed}))("jq_scheduler_lag_seconds") >= 120
 
 
 def test_openmetrics_is_spoken_to_those_who_ask_for_it(store: Backend, meters: Meters) -> None:

@@ -30,6 +30,7 @@ from jq_cli.tracing import traced as module
 from jq_cli.tracing.handed import variables
 from jq_cli.tracing.switch import exporters, for_library
 from jq_cli.tracing.traced import Traced, traced
+from tests.metrics.wrapping import Halves, calls_about
 
 LEASE = 10_000
 
@@ -246,6 +247,26 @@ def test_what_is_not_sampled_is_not_exported_but_travels(plain: Backend) -> None
 def test_without_a_provider_jobs_are_as_they_were(plain: Backend) -> None:
     put(traced(plain, trace.NoOpTracerProvider()), "q")
     assert plain.page("q", "ready").jobs[0].headers == {}
+
+
+def test_a_turn_in_two_halves_is_traced_when_it_is_answered(clock: ManualClock, spans: Spans) -> None:
+    plain = Halves(clock=clock)
+    store = traced(plain, spans.provider)
+    consumer = Consumer(store)
+    [first, _] = put(store, "q", "q")
+    [job] = consumer.claim(["q"])
+    begun = consumer.begin([consumer.settle(job, Outcome("succeeded"))], ["q"], 1, 1)
+    assert callable(begun)
+    assert spans.all("run q") == []
+    _, [other] = begun()
+    assert place_of(spans.one("run q")) == parent_in(job.headers) != parent_in(other.headers)
+    [stored] = plain.get("q", [first])
+    assert stored is not None
+    assert parent_in(stored.headers) == place_of(spans.one("enqueue q"))
+
+
+def test_no_call_goes_past_it() -> None:
+    assert calls_about("Change", "Claim", "Draft") <= set(vars(Traced))
 
 
 def test_only_so_many_executions_are_remembered(
