@@ -15,10 +15,12 @@ from jq_cli.closing import Closing
 from jq_cli.errors import BackendError
 from jq_cli.job import Job, Token
 
-CALLS = (
-    "insert", "insert_within", "claim", "extend", "replace", "turn", "due", "get", "find", "page", "outputs", "held",
-    "queues", "counts", "control", "read", "swap", "now",
-)  # fmt: skip
+CALLS = frozenset(name for name, value in vars(Backend).items() if callable(value) and not name.startswith("_")) - {
+    "watch",
+    "close",
+}
+"""The calls of the seam that ask a store for something."""
+
 MAX_TAKEN = 50_000
 """Jobs under way that are remembered; beyond that the oldest are forgotten, and their run time is not measured."""
 
