@@ -18,7 +18,7 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-soak: $(VENV)/.test   ## hours of random histories and kills; SOAK=N scales it
+soak: $(VENV)/.soak   ## hours of random histories and kills; SOAK=N scales it
 	JQ_SOAK=$(or $(SOAK),10) $(PYTEST) -n auto --timeout 36000 tests/conformance tests/e2e tests/cron \
 		tests/backends/test_objects_requests.py $(ARGS)
 
@@ -52,6 +52,11 @@ $(VENV)/.core: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+$(VENV)/.soak: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,soak]'
+	-npm install --silent --no-fund --no-audit --prefix $(VENV)/azurite azurite@3   # the tests that need it say so
 	touch $@
 
 $(VENV)/.lint: pyproject.toml | $(VENV)/bin/python

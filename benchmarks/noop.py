@@ -1,4 +1,5 @@
-"""The benchmark's handlers: nothing, so that what is measured is the queue, and one that waits to be killed."""
+"""The benchmark's handlers: nothing, so that what is measured is the queue, a second of waiting,
+and one that waits to be killed."""
 
 import os
 import time
@@ -6,6 +7,11 @@ import time
 
 def noop(payload):
     """Do nothing."""
+
+
+def second(payload):
+    """Take a second."""
+    time.sleep(1)
 
 
 def wait(payload, job):

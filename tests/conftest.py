@@ -16,6 +16,7 @@ from tests.servers import FakeRedis, RedisServer
 
 if TYPE_CHECKING:
     from tests.serving import Serving
+    from tests.weed_server import WeedServer
 
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("untimed", deadline=None)
@@ -102,6 +103,23 @@ def s3_url(moto_server: MotoServer, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     return moto_server.url(uuid4().hex)
+
+
+@pytest.fixture(scope="session")
+def weed_server() -> "Iterator[WeedServer]":
+    """SeaweedFS, shared by the tests of this process. For the slower tests alone: it takes a while to start."""
+    from tests.weed_server import WeedServer
+
+    with WeedServer() as server:
+        yield server
+
+
+@pytest.fixture
+def weed_url(weed_server: "WeedServer", monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty prefix in a bucket of SeaweedFS, with credentials for it in the environment."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    return weed_server.url(uuid4().hex)
 
 
 @pytest.fixture
