@@ -34,13 +34,13 @@ class Drain(Meter):
         """The keeper runs and nothing was claimed yet."""
         self._began = time.perf_counter()
 
-    def patience(self) -> float:
+    def left(self) -> float:
         """Until the time is up."""
         return max(0.0, self._until() - time.perf_counter())
 
-    def finished(self) -> bool:
+    def finished(self, succeeded: int) -> bool:
         """Note the first outcomes and the last."""
-        now, succeeded = time.perf_counter(), self.tally().succeeded
+        now = time.perf_counter()
         if succeeded and not self._first:
             self._first, self._first_at = succeeded, now
         self._last, self._ended = succeeded, now

@@ -21,20 +21,29 @@ class Meter(Part):
         self.over = False
         self.trouble: Exception | None = None
         self._heard_at = time.monotonic()
+        self._seen = 0
+
+    def patience(self) -> float:
+        """None while there are outcomes it has not seen: nothing else wakes the loop for them."""
+        return 0.0 if self.tally().succeeded != self._seen else self.left()
 
     def tick(self) -> None:
         """Look. Unlike other parts it raises, for then there is nothing to measure: BackendUnreachable ends the worker."""
         if time.monotonic() > self._heard_at + SILENCE:
             raise BackendUnreachable(f"the store has not answered the pool for {SILENCE:g} s")
-        if not self.over and self.finished():
+        self._seen = self.tally().succeeded
+        if not self.over and self.finished(self._seen):
             self.over = True
             signal.raise_signal(signal.SIGTERM)  # the worker's own way to end
 
     def talk(self) -> None:
-        """The store has just answered, and outcomes may have been written."""
+        """The store is there."""
         self._heard_at = time.monotonic()
-        self.tick()
+
+    def left(self) -> float:
+        """Seconds until it has something to do besides."""
+        return SILENCE
 
     @abstractmethod
-    def finished(self) -> bool:
-        """See how far the worker is, and whether that is the end."""
+    def finished(self, succeeded: int) -> bool:
+        """Hear how many jobs have succeeded, and say whether that is the end."""

@@ -28,10 +28,11 @@ def drain(backend: Backend, queue: str, handler: str, processes: int, watch: Dra
 
 
 def probe(backend: Backend, queue: str, handler: str, processes: int, probes: Probes) -> Sample:
-    """Have an idle pool run jobs one after the other, each of which tells the nanoseconds that it measured."""
+    """Have an idle pool run jobs one after the other, each of which tells the nanoseconds that it measured. The first one does
+    not count: it waits for the children to start."""
     began = time.monotonic()
     _run(backend, queue, handler, processes, probes)
-    jobs = backend.get(queue, probes.ids) if probes.ids else []
+    jobs = backend.get(queue, probes.ids[1:])
     times = [msgspec.json.decode(bytes(job.result), type=int) / 1e9 for job in jobs if job and job.state == "succeeded"]
     return Sample(len(times), time.monotonic() - began, times)
 

@@ -25,7 +25,8 @@ PATIENCE = 30.0
 
 
 class Probes(Meter):
-    """`ids` are those of the jobs that were put in, at most `count` and for `most` seconds. `payload` makes one."""
+    """`ids` are those of the jobs that were put in: one for a start and then at most `count`, for `most` seconds but at least one.
+    `payload` makes one."""
 
     def __init__(
         self,
@@ -44,7 +45,7 @@ class Probes(Meter):
         self._count, self._most = count, most
         self._spread = GAP if hinted else GAP_WITHOUT_HINTS
         self._done = threading.Semaphore(0)
-        self._seen = 0
+        self._told = 0
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._send, daemon=True)
 
@@ -56,12 +57,11 @@ class Probes(Meter):
         selector.register(self._read, selectors.EVENT_READ, lambda: None)
         self._thread.start()
 
-    def finished(self) -> bool:
+    def finished(self, succeeded: int) -> bool:
         """Tell the thread of jobs that are done, and see whether it is."""
-        done = self.tally().succeeded
-        if done > self._seen:
-            self._done.release(done - self._seen)
-            self._seen = done
+        if succeeded > self._told:
+            self._done.release(succeeded - self._told)
+            self._told = succeeded
         return not self._thread.is_alive()
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class Probes(Meter):
 
     def _send_all(self, backend: Backend) -> None:
         until = time.monotonic() + self._most
-        while len(self.ids) < self._count and (not self.ids or time.monotonic() < until):
+        while len(self.ids) < 2 or (len(self.ids) <= self._count and time.monotonic() < until):
             if self._stopped.wait(GAP + random.uniform(0, self._spread)):
                 return
             job = draft(self._queue, self._payload())

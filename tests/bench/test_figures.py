@@ -1,12 +1,16 @@
 """What samples come to, and how times are drawn."""
 
+from selectors import DefaultSelector
+
 import pytest
 
+from jq_cli.bench.drain import Drain
 from jq_cli.bench.load import filled, text
 from jq_cli.bench.sample import Figure, Sample, Subject, percentile
 from jq_cli.bench.sizes import Sizes
 from jq_cli.bench.suite import MEASURES, figures, subjects
 from jq_cli.view.histogram import histogram
+from jq_cli.worker.options import Tally
 
 CLAIM = Subject(measure="claim", batch=10)
 
@@ -89,6 +93,21 @@ def test_a_histogram_counts_every_time_once_on_the_edges_too() -> None:
     times = [0.0, 0.000001, 0.001, 0.002, 0.005, 0.01, 1.0, 100.0]
     counts = [int(line.split()[2]) for line in histogram(times)]
     assert sum(counts) == len(times)
+
+
+def test_a_measured_worker_does_not_sleep_over_outcomes_that_were_not_seen() -> None:
+    drain, tally = Drain(jobs=10, most=60.0), Tally()
+    drain.tally = lambda: tally
+    drain.start(DefaultSelector())
+    drain.tick()
+    assert drain.patience() > 0
+    tally.succeeded = 4
+    assert drain.patience() == 0
+    drain.tick()
+    assert drain.patience() > 0
+    tally.succeeded = 9
+    drain.tick()
+    assert (drain.over, drain.done) == (False, 5)
 
 
 def test_of_no_times_there_is_no_histogram() -> None:
