@@ -25,7 +25,7 @@ PATIENCE = 30.0
 
 
 class Probes(Meter):
-    """`ids` are those of the jobs that were put in: one for a start and then at most `count`, for `most` seconds but at least one.
+    """`ids` are those of the jobs put in: one for a start, then at most `count`, for `most` seconds but at least one.
     `payload` makes one."""
 
     def __init__(
