@@ -61,7 +61,11 @@ def working(jq: Program, *args: str, **options: Any) -> Iterator[Working]:
         worker.process.communicate()
 
 
-def test_one_page_tells_what_all_children_did(jq: Program) -> None:
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_one_page_tells_what_all_children_did(
+    request: pytest.FixtureRequest, tmp_path: Path, namespace: str, store: str
+) -> None:
+    jq = Program(tmp_path, request.getfixturevalue(f"{store}_url"), namespace)
     lines = "".join(f'{{"payload": {number}}}\n' for number in range(40))
     jq.ok("enqueue", "q", "--from", "-", input=lines)
     jq.ok("enqueue", "bad", "1", "--retries", "0")
