@@ -106,7 +106,7 @@ def test_a_search_shows_a_bar_on_a_terminal_and_takes_it_away(
     assert len(list(looked)) == 1
     assert "search" in terminal.getvalue()
     assert "50%" in terminal.getvalue()
-    assert "1 jobs" in terminal.getvalue()
+    assert "jobs: 1" in terminal.getvalue()
     looked.close()
     gone = len(terminal.getvalue())
     looked._step(1)
