@@ -150,7 +150,7 @@ def test_a_history_that_does_not_answer_is_exit_5_and_fails_no_enqueue(tmp_path:
     assert (done.returncode, "hidden" in done.stderr) == (5, False)
     done = program.run("enqueue", "a", "1")
     assert (done.returncode, len(done.stdout.strip())) == (0, 26)
-    assert "hook history: 1 events were dropped" in done.stderr
+    assert "hook history: 1 event was dropped" in done.stderr
     assert "hidden" not in done.stderr
 
 
