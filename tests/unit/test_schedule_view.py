@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from jq_cli.backends.memory.backend import MemoryBackend
-from jq_cli.commands.cron_ls import listing
+from jq_cli.commands.cron_ls import LISTING
 from jq_cli.config.settings import Settings
 from jq_cli.consumer import Consumer
 from jq_cli.cron.schedule import Schedule
@@ -72,7 +72,7 @@ def test_the_listing_on_a_terminal(
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(output, "is_terminal", lambda _stream: True)
     monkeypatch.setattr(output, "prepare", lambda _stream: None)
-    emit(listing(Form(color="never")), answer, Form(color="never"))
+    emit(LISTING, answer, Form(color="never"))
     shown = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()]
     assert shown == [line.rstrip() for line in expected.splitlines()]
 
@@ -82,7 +82,7 @@ def test_the_listing_in_a_pipe(
 ) -> None:
     monkeypatch.setattr(output, "prepare", lambda _stream: None)
     emit(
-        listing(Form(kind="plain")),
+        LISTING,
         answer,
         Form(kind="plain", columns=("name", "source", "where", "payload", "fired", "paused_by")),
     )
