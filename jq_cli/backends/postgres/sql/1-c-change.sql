@@ -88,7 +88,8 @@ BEGIN
     PERFORM :schema.change_keys(moment, known, numbers, ids, applied, key_of, key_names, key_outcomes, key_ttls)
       WHERE key_of IS NOT NULL;
     PERFORM :schema.trim_finished(known[n], caps[n]) FROM generate_subscripts(caps, 1) AS n
-      WHERE caps[n] >= 0 AND known[n] IS NOT NULL;
+      WHERE caps[n] >= 0 AND known[n] IS NOT NULL
+        AND EXISTS (SELECT FROM unnest(applied) AS a (change) WHERE numbers[14 * (change - 1) + 1] = n);
   END IF;
   RETURN coalesce(applied, '{}') || coalesce((SELECT array_agg(-n) FROM unnest(already) AS n), '{}');
 END
