@@ -125,6 +125,15 @@ class KeepingTests:
         assert store.settle(job) == "lost"
         assert store.ids("succeeded") == ids
 
+    def test_a_refused_outcome_removes_nothing_beside_one_of_another_queue(self, store: Store) -> None:
+        ids = [store.finish() for _ in range(3)]
+        late = store.run()
+        store.expire_lease(late)
+        other = store.run(queue="other")
+        store.keep(count=1)
+        assert store.backend.replace([store.outcome(late), store.outcome(other)]) == ["lost", "applied"]
+        assert store.ids("succeeded") == ids
+
     def test_dead_jobs_stay_for_ever(self, store: Store) -> None:
         id = store.finish("permanent", retention=1.0)
         store.clock.advance(10 * 366 * 86_400_000)

@@ -80,6 +80,8 @@ POSTGRES = [
         "c-change", "j.token = c.expect AND coalesce", "j.token IS NOT NULL AND coalesce")),
     _postgres("a change that compares the version does not", "moved_on", (
         "c-change", "ELSE coalesce(j.version, j.token, j.id) = c.expect END", "ELSE true END")),
+    _postgres("a batch trims queues in which nothing changed", "removes_nothing", (
+        "c-change", "numbers[14 * (change - 1) + 1] = n)", "true)")),
     _postgres("a running job keeps the wake-up it had when it waited", "does_not_expire_while_it_runs", (
         "d-claim", "rank = moment + lease, wake_at = NULL,", "rank = moment + lease,")),
     _postgres("a delay ends a millisecond late", "moment_its_delay_ends", (
