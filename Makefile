@@ -11,7 +11,7 @@ demo: $(VENV)/.core
 	$(BIN)/python demo/demo.py
 
 test: $(VENV)/.test
-	$(PYTEST) -n auto --dist worksteal $(ARGS)
+	$(PYTEST) -n $(or $(WORKERS),3) --dist worksteal $(ARGS)
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

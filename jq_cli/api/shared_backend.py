@@ -46,6 +46,8 @@ class SharedBackend(Backend):
     read = _guarded("read")
     swap = _guarded("swap")
     now = _guarded("now")
+    check = _guarded("check")
+    erase = _guarded("erase")
     begin = Backend.begin  # all of it in one turn: no call of another thread may come between its halves
 
     def __init__(self, opener: Callable[[], Backend], *, reopens: bool = True) -> None:

@@ -1,5 +1,6 @@
 """The DynamoDB backend under the conformance suite, on moto's server."""
 
+import os
 from typing import cast
 
 import pytest
@@ -14,8 +15,8 @@ from tests.dynamodb_server import DynamoServer
 
 
 class TestDynamoDB(ConformanceSuite):
-    slow = 20
-    runs, steps = 3, 30
+    slow = 50
+    runs, steps = 1, 30
 
     @pytest.fixture(autouse=True)
     def table(self, dynamodb_server: DynamoServer) -> None:
@@ -25,6 +26,7 @@ class TestDynamoDB(ConformanceSuite):
         damage_dynamodb(cast(DynamoBackend, backend), queue, id, body)
 
 
+@pytest.mark.skipif("JQ_SOAK" not in os.environ, reason="a longer run under JQ_SOAK")
 class TestShardedDynamoDB(Subject, OrderTests, ListingTests):
     """Several partitions for each queue: who goes first, and what is listed, is what it is with one."""
 

@@ -1,5 +1,6 @@
 """The kit is worth what it catches: every planted bug, by the named tests and by the random runs, each on its own."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -111,6 +112,7 @@ def test_the_named_tests_catch_in_a_folder(mutant: Mutant, tmp_path: Path, folde
     assert first_to_fail(planted("objects", mutant.edits, tmp_path / "bad"), url, mutant.tests, WRONG) is not None
 
 
+@pytest.mark.skipif("JQ_SOAK" not in os.environ, reason="a longer run under JQ_SOAK")
 @pytest.mark.parametrize("mutant", DYNAMODB, ids=str)
 def test_the_named_tests_catch_in_items(mutant: Mutant, tmp_path: Path, dynamodb_server: DynamoServer) -> None:
     opener, bad = planted("dynamodb", (), tmp_path / "whole"), planted("dynamodb", mutant.edits, tmp_path / "bad")

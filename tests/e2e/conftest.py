@@ -14,7 +14,7 @@ def http_url(tmp_path: Path) -> Iterator[str]:
     """The URL of a server of its own that keeps its jobs in memory."""
     folder = tmp_path / "server"
     folder.mkdir()
-    with ServeProgram(folder, "memory", "--namespaces", "4", "--access-log", "none") as server:
+    with ServeProgram(folder, "memory", "--namespaces", "4", "--no-cron", "--access-log", "none") as server:
         yield server.url
 
 

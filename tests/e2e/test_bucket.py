@@ -61,4 +61,4 @@ def told(worker: Running) -> tuple[int, int]:
 
 @pytest.mark.parametrize("jq", BUCKETS, indirect=True)
 def test_kills_under_load_lose_nothing_and_start_at_most_once_jobs_once(jq: Program) -> None:
-    kill_under_load(jq, KILLED, pause=POLL)
+    kill_under_load(jq, KILLED, slowness=5)

@@ -18,7 +18,7 @@ from tests.serving import Serving
 # The committed document, whose paths have an order, so that every test process has its tests in the same one.
 schema = schemathesis.openapi.from_path(HOME.parent / "docs" / "openapi.json")
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
-EXAMPLES = 12
+EXAMPLES = 6
 
 
 @pytest.fixture(scope="module")
