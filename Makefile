@@ -20,7 +20,7 @@ lint: $(VENV)/.lint
 
 soak: $(VENV)/.soak   ## hours of random histories and kills; SOAK=N scales it
 	JQ_SOAK=$(or $(SOAK),10) $(PYTEST) -n auto --timeout 36000 tests/conformance tests/e2e tests/cron \
-		tests/backends/test_objects_requests.py $(ARGS)
+		tests/backends/test_objects_requests.py tests/bench $(ARGS)
 
 postgres: $(VENV)/.test   ## what is tested of Postgres, on the server whose programs are in the folder POSTGRES
 	JQ_TEST_POSTGRES=$(POSTGRES) $(PYTEST) -n 2 tests/conformance/test_postgres.py tests/backends/test_postgres*.py $(ARGS)

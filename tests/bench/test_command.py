@@ -1,6 +1,7 @@
 """`jq bench` on every store, at sizes that take no time: what it prints, and what it leaves behind, which is nothing."""
 
 import json
+import os
 import signal
 import sqlite3
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from tests.postgres_server import PostgresServer
 from tests.servers import RedisServer
 from tests.serving import Serving
 
+SOAK = "JQ_SOAK" in os.environ
+STORES = ["memory", "sqlite", "redis", "postgres", "folder", "http"] if SOAK else ["memory", "sqlite"]
 TINY = ("--jobs", "20", "--batch", "1,5", "--processes", "1", "--rounds", "1", "--max-time", "1s")
 
 ENDLESS = ("--jobs", "5000", "--max-time", "10m", "--rounds", "1000", "--processes", "1")
@@ -58,7 +61,7 @@ def schemas(url: str, pattern: str) -> list[Any]:
         return connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE %s", (pattern,)).fetchall()
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite", "redis", "postgres", "folder", "http"])
+@pytest.mark.parametrize("kind", STORES)
 def test_everything_is_measured_on_each_store_and_nothing_stays(
     request: pytest.FixtureRequest, kind: str, tmp_path: Path, namespace: str
 ) -> None:

@@ -20,6 +20,8 @@ class ObjectsSuite(ConformanceSuite):
 
 
 class TestFolder(ObjectsSuite):
+    runs, steps = 60, 60
+
     @pytest.fixture(autouse=True)
     def folder(self, tmp_path: Path) -> None:
         self.url = f"file://{tmp_path}/store?timeout=60s"
