@@ -11,6 +11,7 @@ from jq_cli.durations import format_duration
 from jq_cli.job import Job, gist
 from jq_cli.lifecycle import Outcome
 from jq_cli.pool.ended import Ended
+from jq_cli.process.lifeline import boot_time
 from jq_cli.worker.options import Tally
 
 Batch = list[tuple[Change, Ended]]
@@ -22,6 +23,8 @@ class Outcomes:
     def __init__(self, consumer: Consumer, say: Callable[[str], None], comes_back: Callable[[int], None]) -> None:
         self.tally = Tally()
         self.pending: Batch = []
+        self.newest = 0.0
+        """When the last of them came in, by `boot_time`."""
         self._consumer = consumer
         self._say = say
         self._comes_back = comes_back
@@ -32,6 +35,7 @@ class Outcomes:
             change = self._change(each)
             if change is not None:
                 self.pending.append((change, each))
+                self.newest = boot_time()
 
     def write(self) -> None:
         """Write what is pending. Without an answer it stays pending."""
@@ -47,6 +51,14 @@ class Outcomes:
                 self._say(f"job {change.id}: its lease was lost, so its outcome was not recorded")
             else:
                 self._count(change, ended)
+
+    def abandon(self) -> None:
+        """Give up what is pending: the store will find the jobs without a worker, and recover them."""
+        jobs = "job" if len(self.pending) == 1 else "jobs"
+        self._say(
+            f"the store did not answer: the end of {len(self.pending):,} {jobs} is not recorded; they count as lost"
+        )
+        self.pending = []
 
     def _change(self, ended: Ended) -> Change | None:
         job = ended.job

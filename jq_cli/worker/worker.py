@@ -73,6 +73,7 @@ class Worker:
         self._wants_idle = False
         self._emptiness = Emptiness(consumer.backend, say, wait_scheduled=options.wait_scheduled)
         self._flight: Begun | None = None
+        self._hurried = False
         self._lifeline = Lifeline(consumer.lease)
         self._beat_every = consumer.lease * HEARTBEAT / HEARTBEAT_VALID / 1_000
         self._pool = Pool(handlers, options.pool, self._selector, env)
@@ -295,17 +296,25 @@ class Worker:
 
     def _interrupt_all(self) -> None:
         self._pool.kill_all("shutdown")
-        self._stop_at = 0.0
+        self._stop_at, self._hurried = 0.0, True
 
     def _judge_end(self) -> None:
         if self._state == "stopping":
             if self._stop_at and time.monotonic() >= self._stop_at:
                 self._stop_at = 0.0
                 self._pool.stop_all("shutdown")
+            if self._outcomes.pending and not self._pool.held() and self._in_vain():
+                self._outcomes.abandon()
             if self._nothing_left():
                 self._state = "stopped"
         elif self.options.until_empty and self._looks_empty() and self._exhausted():
             self._state = "stopped"
+
+    def _in_vain(self) -> bool:
+        """Whether a store that takes no outcomes is no longer waited for: their leases, which nobody extends once a job has
+        ended, are over, so that it would refuse them, or somebody wants the end now."""
+        over = boot_time() - self._outcomes.newest > self.consumer.lease / 1_000
+        return self._lifeline.broken and (over or self._hurried)
 
     def _looks_empty(self) -> bool:
         return self._nothing_left() and self._served.dry and self._timers.due("empty", EMPTY_CHECK)

@@ -290,6 +290,35 @@ def test_a_worker_without_contact_kills_its_handlers_before_their_leases_end(ben
     assert len({line.split()[1] for line in bench.traces()}) == 2
 
 
+def test_a_worker_told_to_stop_ends_once_a_silent_store_would_refuse_its_outcomes(bench: Bench, flaky: Flaky) -> None:
+    [id] = bench.put("long")
+
+    def cut() -> None:
+        flaky.down = True
+        send(signal.SIGTERM)()
+        bench.go()
+
+    during(bench, lambda: bench.traces(), cut)
+    assert bench.work(call("mixed"), processes=1, lease=1_000, until_empty=False) == 143
+    assert any("end of 1 job is not recorded" in text for text in bench.said)
+    assert bench.job(id).state == "running"
+
+
+def test_a_second_interrupt_does_not_wait_for_a_silent_store(bench: Bench, flaky: Flaky) -> None:
+    [id] = bench.put("long")
+
+    def cut() -> None:
+        flaky.down = True
+        eventually(lambda: any("trying again" in text for text in bench.said), "it notices")
+        send(signal.SIGINT)()
+        eventually(lambda: any("stopping" in text for text in bench.said), "the first was heard")
+        send(signal.SIGINT)()
+
+    during(bench, lambda: bench.traces(), cut)
+    assert bench.work(call("mixed"), processes=2, lease=3_600_000, until_empty=False, shutdown_timeout=600) == 130
+    assert bench.job(id).state == "running"
+
+
 def test_a_short_outage_interrupts_nobody(bench: Bench, flaky: Flaky) -> None:
     [id] = bench.put("long")
 
