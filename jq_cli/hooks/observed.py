@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from jq_cli import lifecycle
 from jq_cli.backends.base import Backend, Claim, Claimed, Due, Inserted, Turned
+from jq_cli.backends.front import Front
 from jq_cli.change import Change, Verdict
-from jq_cli.closing import Closing
 from jq_cli.draft import Draft
 from jq_cli.errors import BackendError
 from jq_cli.hooks import event
@@ -33,23 +33,15 @@ class Emits(Protocol):
         """There will be no more."""
 
 
-class Observed(Closing):
+class Observed(Front):
     """A backend (`seen_through` says so to the type checker). What it does not define it takes from the backend behind it; it
     is closed before the emitter is."""
 
     def __init__(self, backend: Backend, emitter: Emits) -> None:
-        self._backend = backend
+        super().__init__(backend)
         self._emitter = emitter
         self._unknown: set[str] = set()
         self._offset: float | None = None
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> Any:
-        """The backend's, so that who asks for a particular store by `isinstance` gets the right answer."""
-        return self._backend.__class__
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._backend, name)
 
     def close(self) -> None:
         """Close the store, then let the hooks finish, within their bound."""

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from jq_cli import lifecycle
 from jq_cli.backends.base import Backend, Claim, Claimed, Due, Extended, Turned
+from jq_cli.backends.front import Front
 from jq_cli.change import Change, Verdict
-from jq_cli.closing import Closing
 from jq_cli.errors import BackendError
 from jq_cli.job import Job, Token
 
@@ -48,19 +48,14 @@ class _Stopwatch:
         self.seconds = 0.0
 
 
-class Measured(Closing):
+class Measured(Front):
     """A backend (`measured` says so to the type checker). What it does not define it takes from the backend behind it."""
 
     def __init__(self, backend: Backend, meters: Tells) -> None:
-        self._backend = backend
+        super().__init__(backend)
         self._meters = meters
         self._taken: dict[str, Job] = {}
         self._offset = 0.0
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> Any:
-        """The backend's, so that who asks for a particular store by `isinstance` gets the right answer."""
-        return self._backend.__class__
 
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._backend, name)

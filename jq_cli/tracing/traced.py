@@ -17,8 +17,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from jq_cli import lifecycle
 from jq_cli.backends.base import Backend, Claim, Claimed, Extended, Inserted, Turned
+from jq_cli.backends.front import Front
 from jq_cli.change import Change, Verdict
-from jq_cli.closing import Closing
 from jq_cli.draft import MAX_HEADER_BYTES, Draft
 from jq_cli.job import Job, Token, gist
 from jq_cli.tracing.names import INSTRUMENTATION, PARENT
@@ -30,23 +30,15 @@ MAX_ERROR = 1_000
 _propagator = TraceContextTextMapPropagator()
 
 
-class Traced(Closing):
+class Traced(Front):
     """A backend (`traced` says so to the type checker). What it does not define it takes from the backend behind it. `closed` is
     called once that is closed."""
 
     def __init__(self, backend: Backend, provider: TracerProvider | None, closed: Callable[[], None]) -> None:
-        self._backend = backend
+        super().__init__(backend)
         self._tracer = trace.get_tracer(INSTRUMENTATION, version("jq-cli"), provider)
         self._closed = closed
         self._running: dict[str, tuple[Span, Job]] = {}
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> Any:
-        """The backend's, so that who asks for a particular store by `isinstance` gets the right answer."""
-        return self._backend.__class__
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._backend, name)
 
     def close(self) -> None:
         """Close the store, then let the spans go out."""
