@@ -13,6 +13,8 @@ from jq_cli.job import Backoff, Job
 
 MAX_PAYLOAD = 1024 * 1024
 MAX_DEPTH = 128
+SHORT = 2 * MAX_DEPTH
+"""Bytes of JSON that cannot nest too deeply, since what opens must close."""
 MAX_PRIORITY = 1_000
 MAX_TRIES = 1_000
 MAX_KEY_BYTES = 512
@@ -25,6 +27,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _LONE_SURROGATE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
+_encode = msgspec.json.Encoder().encode
 _NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 
@@ -103,8 +106,7 @@ def json_problem(text: bytes, error: Exception) -> str:
 
 def check_depth(encoded: bytes) -> None:
     """Raises InvalidField when arrays and objects nest deeper than MAX_DEPTH. Works on any text without recursion."""
-    # What opens must close: a text this short cannot nest too deeply and be JSON.
-    if len(encoded) <= 2 * MAX_DEPTH or encoded.count(b"[") + encoded.count(b"{") <= MAX_DEPTH:
+    if len(encoded) <= SHORT or encoded.count(b"[") + encoded.count(b"{") <= MAX_DEPTH:
         return
     depth = 0
     for token in _NESTING.finditer(encoded):
@@ -120,12 +122,13 @@ def check_depth(encoded: bytes) -> None:
 def encode_payload(value: Any, limit: int = MAX_PAYLOAD) -> bytes:
     """A Python value as payload bytes. Raises InvalidField when JSON cannot hold it or it is out of bounds."""
     try:
-        encoded = msgspec.json.encode(value)
+        encoded = _encode(value)
     except (TypeError, ValueError, UnicodeEncodeError, RecursionError, msgspec.MsgspecError) as error:
         raise InvalidField("payload", f"JSON cannot hold it: {error}") from None
     if len(encoded) > limit:
         raise InvalidField("payload", f"{len(encoded):,} bytes are more than the {limit:,} allowed (max_payload)")
-    check_depth(encoded)
+    if len(encoded) > SHORT:
+        check_depth(encoded)
     return encoded
 
 

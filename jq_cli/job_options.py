@@ -20,6 +20,9 @@ Duration = float | str | timedelta
 ONE_JOB = ("id", "dedup_key", "idempotency_key")
 """Options that cannot be shared by several jobs."""
 
+KNOWN = 64
+"""Sets of options that are remembered as checked."""
+
 
 class JobOptions(TypedDict, total=False):
     """Options of a job; what is not given comes from the queue's configuration. docs/semantics.md says what each means."""
@@ -43,16 +46,53 @@ class JobOptions(TypedDict, total=False):
     headers: dict[str, str]
 
 
-def make(settings: Settings, queue: str, payload: Any, options: JobOptions, now: int | None = None) -> Draft:
-    """A checked draft. `now` (ms) is the store's time, needed for `at`. Raises InvalidField for the first thing out of bounds."""
+class Drafting:
+    """Makes the drafts of one queue. Options that were checked lately are not checked again. Threads may share it."""
+
+    def __init__(self, settings: Settings, queue: str) -> None:
+        self._settings, self._queue = settings, queue
+        self._limit = settings.max_payload
+        self._plain: Drafter | None = None
+        self._known: dict[bytes, Drafter] = {}
+
+    def draft(self, payload: Any, options: JobOptions, now: int | None = None) -> Draft:
+        """A checked draft. `now` (ms) is the store's time, needed for `at`. Raises InvalidField for the first thing out of
+        bounds."""
+        return self.drafter(options, now).plain(self.payload(payload), id=options.get("id"))
+
+    def drafter(self, options: JobOptions, now: int | None = None) -> Drafter:
+        """What makes drafts with these options, but for their `id`."""
+        plain = self._plain
+        if plain is None:
+            plain = self._plain = Drafter(self._settings, self._queue)
+        if not options:
+            return plain
+        given = _given(options, now)
+        line = _encoded({**given, "payload": None})
+        if not given.keys().isdisjoint(ONE_JOB):
+            return plain.sharing(decode_line(line))
+        if (known := self._known.get(line)) is None:
+            if len(self._known) >= KNOWN:
+                self._known.clear()
+            known = self._known[line] = plain.sharing(decode_line(line))
+        return known
+
+    def payload(self, value: Any) -> bytes:
+        """A value as payload bytes. Raises InvalidField."""
+        if isinstance(value, bytes | bytearray | memoryview):
+            raise InvalidField("payload", "bytes are no JSON value; decode them first")
+        return encode_payload(value, self._limit)
+
+
+def _given(options: JobOptions, now: int | None) -> dict[str, Any]:
+    """The options but for `id`, as a line of NDJSON says them."""
     given: dict[str, Any] = {name: _plain(name, value) for name, value in options.items() if value is not None}
     if unknown := sorted(given.keys() - JobOptions.__annotations__.keys()):
         raise InvalidField(unknown[0], f"no such option; known: {', '.join(JobOptions.__annotations__)}")
-    id = given.pop("id", None)
+    given.pop("id", None)
     if (at := given.pop("at", None)) is not None:
         given["delay"] = _delay(at, given, now)
-    line = decode_line(_encoded({**given, "payload": None}))
-    return Drafter(settings, queue, line).plain(_payload(payload, settings.max_payload), id=id)
+    return given
 
 
 def seconds_of(name: str, value: Duration) -> float:
@@ -64,12 +104,6 @@ def seconds_of(name: str, value: Duration) -> float:
     if not 0 <= amount <= MAX_DELAY / 1_000:
         raise InvalidField(name, f"expected 0..{format_duration(MAX_DELAY)}, got {plain}")
     return amount
-
-
-def _payload(payload: Any, limit: int) -> bytes:
-    if isinstance(payload, bytes | bytearray | memoryview):
-        raise InvalidField("payload", "bytes are no JSON value; decode them first")
-    return encode_payload(payload, limit)
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -21,8 +21,9 @@ from jq_cli.config.settings import Settings
 from jq_cli.draft import Draft, check_name
 from jq_cli.errors import IdempotencyMismatch, InvalidField, JqError, PartlyDone
 from jq_cli.history import noted
+from jq_cli.intake.drafting import Drafter
 from jq_cli.job import Job, State
-from jq_cli.job_options import ONE_JOB, Duration, JobOptions, make, seconds_of
+from jq_cli.job_options import ONE_JOB, Drafting, Duration, JobOptions, seconds_of
 from jq_cli.triage.bulk import Bulk, Result, known_by
 from jq_cli.waiting import Finished, Waiter
 
@@ -133,6 +134,7 @@ class Queue(Closing):
         self._owns = not isinstance(store, Store)
         self.store = store if isinstance(store, Store) else connect(store)
         self._client = self.store.client
+        self._drafting = Drafting(self.store.settings, self.name)
 
     # --- putting work in ---
 
@@ -141,7 +143,7 @@ class Queue(Closing):
 
         With a `connection` to the Postgres that is the store, it becomes part of its transaction; see docs/postgres.md.
         """
-        [receipt] = self._insert([self.draft(payload, **options)], connection)
+        [receipt] = self._insert([self.draft(payload, **options)], connection=connection)
         if receipt.status == "mismatch":
             raise IdempotencyMismatch(f"job {receipt.id} on {self.name} used this idempotency key with another payload")
         return receipt
@@ -152,29 +154,56 @@ class Queue(Closing):
         for name in ONE_JOB:
             if name in options:
                 raise InvalidField(name, "is for one job; give it to `draft`")
-        receipts: list[Receipt] = []
-        batch: list[Draft] = []
-        size = 0
-        for item in payloads:
-            batch.append(item if isinstance(item, Draft) else self.draft(item, **options))
-            size += len(batch[-1].job.payload)
-            if len(batch) >= BATCH or size >= BATCH_BYTES:
-                receipts += self._insert(batch)
-                batch, size = [], 0
-        return receipts + (self._insert(batch) if batch else [])
+        return [receipt for batch in self._batches(payloads, options) for receipt in self._insert(batch)]
 
     def draft(self, payload: Any, **options: Unpack[JobOptions]) -> Draft:
         """A checked job for `enqueue_many`. Nothing is stored."""
-        now = self._client.backend.now() if options.get("at") is not None else None
-        return make(self.store.settings, self.name, payload, options, now)
+        return self._drafting.draft(payload, options, self._moment(options))
 
-    def _insert(self, drafts: Sequence[Draft], connection: Any = None) -> list[Receipt]:
-        for draft in drafts:
-            if draft.job.queue != self.name:
-                raise InvalidField(
-                    "queue", f"the draft of job {draft.job.id} is for {draft.job.queue}, not {self.name}"
-                )
-        return [_receipt(answer) for answer in self._client.enqueue(drafts, connection=connection)]
+    def _moment(self, options: JobOptions) -> int | None:
+        return None if options.get("at") is None else self._client.backend.now()
+
+    def _batches(self, items: Iterable[Any], options: JobOptions) -> Iterator[list[Draft]]:
+        encoded, shared = self._drafting.payload, None
+        batch: list[Draft | bytes] = []
+        size = 0
+        for item in items:
+            if isinstance(item, Draft):
+                batch.append(self._own(item))
+                size += len(item.job.payload)
+            else:
+                shared = shared or self._drafting.drafter(options, self._moment(options))
+                batch.append(payload := encoded(item))
+                size += len(payload)
+            if len(batch) >= BATCH or size >= BATCH_BYTES:
+                yield self._drafts(batch, options, shared)
+                batch, size = [], 0
+        if batch:
+            yield self._drafts(batch, options, shared)
+
+    def _drafts(self, batch: Sequence[Draft | bytes], options: JobOptions, shared: Drafter | None) -> list[Draft]:
+        """Drafts of the payloads among these, and the drafts."""
+        payloads = [item for item in batch if isinstance(item, bytes)]
+        if shared is None or not payloads:
+            return [item for item in batch if isinstance(item, Draft)]
+        if options.get("at") is not None:  # the moment has come nearer since
+            shared = self._drafting.drafter(options, self._moment(options))
+        drafts = shared.several(payloads)
+        if len(drafts) == len(batch):
+            return drafts
+        made = iter(drafts)
+        return [item if isinstance(item, Draft) else next(made) for item in batch]
+
+    def _own(self, draft: Draft) -> Draft:
+        if draft.job.queue != self.name:
+            raise InvalidField("queue", f"the draft of job {draft.job.id} is for {draft.job.queue}, not {self.name}")
+        return draft
+
+    def _insert(self, drafts: Sequence[Draft], *, connection: Any = None) -> list[Receipt]:
+        return [
+            Receipt(answer.id, answer.status) if answer.outcome is None else _replayed(answer)
+            for answer in self._client.enqueue(drafts, connection=connection)
+        ]
 
     # --- looking ---
 
@@ -284,9 +313,8 @@ class Queue(Closing):
             self.store.close()
 
 
-def _receipt(answer: Inserted) -> Receipt:
-    outcome = None if answer.outcome is None else msgspec.json.decode(answer.outcome, type=dict[str, Any])
-    return Receipt(answer.id, answer.status, outcome)
+def _replayed(answer: Inserted) -> Receipt:
+    return Receipt(answer.id, answer.status, msgspec.json.decode(answer.outcome or b"{}", type=dict[str, Any]))
 
 
 class _Tally:

@@ -1,7 +1,8 @@
 """Builds drafts: a queue's settings, what the command says, and what a line or a call adds, in this order; later ones win."""
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any
 
 import msgspec
@@ -38,7 +39,15 @@ class Drafter:
     def __init__(self, settings: Settings, queue: str, given: Line | None = None) -> None:
         self.queue = queue
         self._limit = settings.max_payload
-        self._template = _overlaid(_queue_template(settings, queue), given or Line(payload=_BLANK))
+        template = _queue_template(settings, queue)
+        self._template = template if given is None else _overlaid(template, given)
+
+    def sharing(self, given: Line) -> "Drafter":
+        """A drafter for the same queue whose drafts share these options too. Raises InvalidField for the first one out of
+        bounds."""
+        drafter = copy(self)
+        drafter._template = _overlaid(self._template, given)
+        return drafter
 
     def plain(self, payload: bytes, id: str | None = None) -> Draft:
         """A draft of a checked payload with nothing but the shared options."""
@@ -47,6 +56,14 @@ class Drafter:
         if id is not None or job.idempotency_key is not None:
             return make_draft(job, delay=template.delay, expires_in=template.expires_in)
         return Draft(job, template.delay, template.expires_in)
+
+    def several(self, payloads: Sequence[bytes]) -> list[Draft]:
+        """As `plain` for each of some payloads, where no idempotency key is shared."""
+        job, delay, expires_in = self._template.job, self._template.delay, self._template.expires_in
+        return [
+            Draft(replace(job, id=id, payload=payload), delay, expires_in)
+            for id, payload in zip(new_id.several(len(payloads)), payloads, strict=True)
+        ]
 
     def from_line(self, line: Line) -> Draft:
         """A draft of a line with options of its own. Raises InvalidField for the first one out of bounds."""

@@ -60,6 +60,52 @@ def test_many_jobs_keep_their_order_and_their_own_options(queue: Queue) -> None:
         queue.enqueue_many([queue.store.queue("other").draft(1)])
 
 
+def test_a_payload_out_of_bounds_leaves_the_batches_before_it(queue: Queue) -> None:
+    with pytest.raises(InvalidField, match="payload: JSON cannot hold it"):
+        queue.enqueue_many([*range(1_500), object()])
+    with pytest.raises(InvalidField, match="payload: nesting is deeper than the 128 levels"):
+        queue.enqueue_many([msgspec.json.decode(b"[" * 129 + b"]" * 129)])
+    with pytest.raises(InvalidField, match="priority: expected"):
+        queue.enqueue_many([1], priority=1_001)
+    assert [job.data for job in queue.jobs()] == list(range(1_000))
+
+
+def test_drafts_and_payloads_may_be_mixed(queue: Queue) -> None:
+    items = [queue.draft(n, headers={"n": str(n)}, id=None) if n % 3 else n for n in range(20)]
+    receipts = queue.enqueue_many(items, max_retries=7)
+    jobs = [queue.get(receipt) for receipt in receipts]
+    assert [(job.data, job.headers, job.max_retries) for job in jobs if job] == [
+        (n, {"n": str(n)} if n % 3 else {}, 3 if n % 3 else 7) for n in range(20)
+    ]
+
+
+def test_options_that_come_again_are_taken_as_they_are_then(queue: Queue) -> None:
+    headers = {"trace": "1"}
+    first = queue.enqueue(1, headers=headers, priority=3)
+    headers["trace"] = "2"
+    second = queue.enqueue(2, headers=headers, priority=3)
+    for n in range(100):
+        queue.draft(n, priority=n)
+    third = queue.enqueue(3, headers={"trace": "1"}, priority=3)
+    with pytest.raises(InvalidField, match="priority: expected"):
+        queue.enqueue(4, headers=headers, priority=1_001)
+    jobs = [queue.get(each) for each in (first, second, third)]
+    assert [(job.data, job.headers, job.priority) for job in jobs if job] == [
+        (1, {"trace": "1"}, 3), (2, {"trace": "2"}, 3), (3, {"trace": "1"}, 3),
+    ]  # fmt: skip
+
+
+def test_many_jobs_for_a_moment_wait_for_it(queue: Queue) -> None:
+    at = datetime.now(UTC) + timedelta(hours=1)
+    assert queue.enqueue_many([], at=datetime(2020, 1, 1, tzinfo=UTC)) == []
+    queue.enqueue_many(range(1_001), at=at)
+    left = [job.ready_at - at.timestamp() * 1_000 for job in queue.jobs("scheduled")]
+    assert len(left) == 1_001
+    assert all(abs(ms) < 60_000 for ms in left)
+    with pytest.raises(InvalidField, match="in the past"):
+        queue.enqueue_many([1], at=datetime(2020, 1, 1, tzinfo=UTC))
+
+
 def test_an_empty_queue_is_true_and_has_no_length(queue: Queue) -> None:
     assert queue
     assert len(queue) == 0

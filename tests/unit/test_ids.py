@@ -42,6 +42,27 @@ def test_the_count_carries_over(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [id[-5:] for id in ids] == ["GZZZZ", "H0000", "H0001", "H0002"]
 
 
+def test_ids_made_together_come_between_those_before_and_after() -> None:
+    make = UlidMaker()
+    ids = [make(), *make.several(1_000), make(), *make.several(0), *make.several(3), make()]
+    assert ids == sorted(set(ids))
+    assert all(map(is_ulid, ids))
+
+
+def test_ids_made_together_carry_over_and_keep_their_order_when_the_clock_goes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make = UlidMaker()
+    monkeypatch.setattr(time, "time_ns", lambda: 2_000_000_000)
+    monkeypatch.setattr(os, "urandom", lambda size: b"\x00" * 6 + b"\x02\x1f\xff\xfa")
+    ids = make.several(2)
+    monkeypatch.setattr(time, "time_ns", lambda: 1_000_000_000)
+    ids += [*make.several(4), make()]
+    assert ids == sorted(set(ids))
+    assert [id[-5:] for id in ids] == ["GZZZX", "GZZZY", "H0000", "H0001", "H0002", "H0003", "H0004"]
+    assert {id[:10] for id in ids} == {ids[0][:10]}
+
+
 def test_a_forked_child_makes_ids_of_its_own() -> None:
     ours, theirs = os.pipe()
     mark = new_id()
