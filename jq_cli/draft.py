@@ -1,6 +1,7 @@
 """A draft: a job as its producer describes it, checked against every bound before a store sees it. Pure."""
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -160,6 +161,28 @@ def make_draft(job: Job, *, delay: int = 0, expires_in: int | None = None) -> Dr
         job = replace(job, dedup_ttl=DEDUP_TTL)
     print_ = fingerprint(job.payload) if job.idempotency_key is not None else ""
     return Draft(job, delay, expires_in, print_)
+
+
+def runs_of(drafts: Sequence[Draft]) -> Iterator[Sequence[Draft]]:
+    """The drafts in runs of those that differ in nothing but the ids and payloads of their jobs: what a store makes of the rest
+    it makes once for each run."""
+    begin = 0
+    for n, draft in enumerate(drafts):
+        if not _alike(drafts[begin], draft):
+            yield drafts[begin:n]
+            begin = n
+    if drafts:
+        yield drafts[begin:]
+
+
+def _alike(first: Draft, draft: Draft) -> bool:
+    job = draft.job
+    # Comparing a copy compares all other fields, and those of drafts that were made together are the very same objects.
+    return (
+        replace(first.job, id=job.id, payload=job.payload) == job
+        and first.delay == draft.delay
+        and first.expires_in == draft.expires_in
+    )
 
 
 def _whole(field: str, value: int, low: int, high: int) -> None:

@@ -16,6 +16,7 @@ from jq_cli.draft import (
     fingerprint,
     make_draft,
     parse_payload,
+    runs_of,
     seconds,
 )  # fmt: skip
 from jq_cli.errors import InvalidField
@@ -202,3 +203,16 @@ def test_seconds_are_numbers_or_durations() -> None:
     assert (seconds(5, "ttl"), seconds(1.5, "ttl"), seconds("1m30s", "ttl")) == (5.0, 1.5, 90.0)
     with pytest.raises(InvalidField, match="ttl: '5' needs a unit"):
         seconds("5", "ttl")
+
+
+def test_runs_are_of_drafts_that_differ_in_id_and_payload_alone() -> None:
+    plain = [draft(payload=b"%d" % n) for n in range(3)]
+    others = [
+        draft(priority=1), draft(headers={"a": "1"}), draft(headers={"a": "2"}), draft(delay=5), draft(expires_in=5),
+        draft(queue="other"), draft(timeout=1.0), draft(dedup_key="a"), draft(dedup_key="b"),
+    ]  # fmt: skip
+    drafts = [*plain, *others, *plain]
+    runs = list(runs_of(drafts))
+    assert [each for run in runs for each in run] == drafts
+    assert [len(run) for run in runs] == [3, *[1] * len(others), 3]
+    assert list(runs_of([])) == []

@@ -6,7 +6,7 @@ from jq_cli.backends.base import Clock, Inserted
 from jq_cli.backends.postgres.arrays import blobs, numbers, some_texts, texts
 from jq_cli.backends.postgres.statement import Rows, Statement
 from jq_cli.change import DEDUP, IDEMPOTENCY
-from jq_cli.draft import Draft
+from jq_cli.draft import Draft, runs_of
 from jq_cli.job import Job, encode_body
 
 MOST_JOBS = 1_000
@@ -33,10 +33,12 @@ class Inserts:
     def _statement(self, part: Sequence[int]) -> Statement:
         drafts = [self._drafts[n] for n in part]
         jobs = [draft.job for draft in drafts]
-        words = [word for draft in drafts for word in _numbers(draft)]
+        runs = [(run, len(run)) for run in runs_of(drafts)]
+        words = [word for run, count in runs for word in _numbers(run[0]) * count]
+        bodies = [body for run, count in runs for body in [encode_body(run[0].job)] * count]
         common = (
             None if self._clock is None else self._clock(), jobs[0].queue, numbers(words), texts([job.id for job in jobs]),
-            blobs([encode_body(job) for job in jobs]), blobs([job.payload for job in jobs]),
+            blobs(bodies), blobs([job.payload for job in jobs]),
         )  # fmt: skip
         if not _keyed(jobs[0]):
             return Statement(f"SELECT {self._schema}.insert_jobs(%s, %s, %s, %s, %s, %s)", common)

@@ -1,33 +1,28 @@
--- Stores jobs of one queue, in order. ARGV: now, again ('1': this was sent before, so a known id is this very job), shapes
--- (JSON, a list of {priority, delay, expires_in?, dedup, dedup_ttl?, idempotency}), then for each job: id, tail of its row,
--- payload, number of its shape, the dedup key's name if it has one, the idempotency key's name and fingerprint if it has one.
+-- Stores jobs of one queue, in order. ARGV: now, again ('1': this was sent before, so a known id is this very job), then runs of
+-- jobs that are alike. A run is one word of seven numbers: how many, priority, delay, expires_in (-1: none), dedup_ttl (-1: until
+-- it ends), whether they have a dedup key and an idempotency key (1 or 0); the tail of their rows; then for each job: id,
+-- payload, the dedup key's name if it has one, the idempotency key's name and fingerprint if it has one.
 -- Answers a letter for each job (c created, d duplicate, r replayed, m mismatch), then for each that is not c: the id of the
 -- job in its way, and that job's outcome or nothing.
 local queue, now, again = queue_at(1), time(ARGV[1]), ARGV[2] == '1'
-local shapes = cjson.decode(ARGV[3])
-for i = 1, #shapes do
-  local shape = shapes[i]
-  local state = shape.delay > 0 and ',"state":"scheduled"' or ''
-  local expires = shape.expires_in and ',"expires_at":' .. now + shape.expires_in or ''
-  shape.head = '{"generation":0,"priority":' .. shape.priority .. ',"created_at":' .. now ..
-               ',"ready_at":' .. now + shape.delay .. expires .. state
-  shape.index = shape.delay > 0 and 'scheduled' or 'ready'
-  shape.score = shape.delay > 0 and now + shape.delay or -shape.priority * 1e12 + now
-  shapes[tostring(i)] = shape
-end
+local RUN = '^(%d+) (%-?%d+) (%d+) (%-?%d+) (%-?%d+) ([01]) ([01])$'
 
-local jobs, ids, at = {}, {}, 4
+local runs, ids, at = {}, {}, 3
 while ARGV[at] do
-  local shape = shapes[ARGV[at + 3]]
-  local job = {id = ARGV[at], tail = ARGV[at + 1], payload = ARGV[at + 2], shape = shape}
-  at = at + 4
-  if shape.dedup then
-    job.dedup, at = ARGV[at], at + 1
+  local count, priority, delay, lives, ttl, dedup, idempotency = match(ARGV[at], RUN)
+  delay, lives, ttl = tonumber(delay), tonumber(lives), tonumber(ttl)
+  local run, delayed = {first = at + 2, width = 2 + dedup + 2 * idempotency}, delay > 0
+  run.dedup, run.idempotency, run.ends = dedup == '1', idempotency == '1', ttl >= 0 and now + ttl or nil
+  run.index, run.wake = delayed and 'scheduled' or 'ready', lives >= 0 and text(now + lives)
+  run.score = text(delayed and now + delay or now - priority * 1e12)
+  run.row = '{"generation":0,"priority":' .. priority .. ',"created_at":' .. now .. ',"ready_at":' .. now + delay ..
+            (run.wake and ',"expires_at":' .. run.wake or '') .. (delayed and ',"state":"scheduled"' or '') .. ARGV[at + 1]
+  at = run.first + count * run.width
+  run.last = at - 1
+  for n = run.first, run.last, run.width do
+    ids[#ids + 1] = ARGV[n]
   end
-  if shape.idempotency then
-    job.idempotency, job.fingerprint, at = ARGV[at], ARGV[at + 1], at + 2
-  end
-  jobs[#jobs + 1], ids[#ids + 1] = job, job.id
+  runs[#runs + 1] = run
 end
 local known = call('HMGET', queue.jobs, unpack(ids))
 
@@ -41,13 +36,28 @@ local function refuse(letter, id, outcome)
   return letter
 end
 
--- nil when nothing is in the way of the job.
-local function judge(job, exists)
-  if exists or created[job.id] then
-    if again and not created[job.id] then
+-- The keys of the job whose words begin at a place.
+local function keys_at(run, place)
+  local job, at = {}, place + 2
+  if run.dedup then
+    job.dedup, at = ARGV[at], at + 1
+  end
+  if run.idempotency then
+    job.idempotency, job.fingerprint = ARGV[at], ARGV[at + 1]
+  end
+  return job
+end
+
+-- nil when nothing is in the way of the job; `job`: its keys, if it has any.
+local function judge(id, exists, job)
+  if exists or created[id] then
+    if again and not created[id] then
       return 'c'
     end
-    return refuse('d', job.id)
+    return refuse('d', id)
+  end
+  if not job then
+    return nil
   end
   local key = job.dedup and read_key(call('HGET', queue.keys, job.dedup), now)
   if key then
@@ -62,27 +72,35 @@ end
 
 local rows, payloads, wakes, places, letters = {}, {}, {}, {ready = {}, scheduled = {}}, {}
 local enqueued = 0
-for i = 1, #jobs do
-  local job = jobs[i]
-  local letter = judge(job, known[i])
-  if not letter then
-    local id, shape, n = job.id, job.shape, 2 * enqueued
-    local place = places[shape.index]
-    letter, created[id], enqueued = 'c', true, enqueued + 1
-    rows[n + 1], rows[n + 2] = id, shape.head .. job.tail
-    payloads[n + 1], payloads[n + 2] = id, job.payload
-    place[#place + 1], place[#place + 2] = shape.score, id
-    if shape.expires_in then
-      wakes[#wakes + 1], wakes[#wakes + 2] = now + shape.expires_in, id
-    end
-    if job.dedup then
-      write_key(queue, job.dedup, id, shape.dedup_ttl and now + shape.dedup_ttl, '')
-    end
-    if job.idempotency then
-      write_key(queue, job.idempotency, id, nil, job.fingerprint)
-    end
+
+local function store(run, id, payload, job)
+  local n, place = 2 * enqueued, places[run.index]
+  created[id], enqueued = true, enqueued + 1
+  rows[n + 1], rows[n + 2] = id, run.row
+  payloads[n + 1], payloads[n + 2] = id, payload
+  place[#place + 1], place[#place + 2] = run.score, id
+  if run.wake then
+    wakes[#wakes + 1], wakes[#wakes + 2] = run.wake, id
   end
-  letters[i] = letter
+  if run.dedup then
+    write_key(queue, job.dedup, id, run.ends, '')
+  end
+  if run.idempotency then
+    write_key(queue, job.idempotency, id, nil, job.fingerprint)
+  end
+end
+
+for r = 1, #runs do
+  local run = runs[r]
+  local keyed = run.dedup or run.idempotency
+  for at = run.first, run.last, run.width do
+    local id, job, i = ARGV[at], keyed and keys_at(run, at), #letters + 1
+    local letter = judge(id, known[i], job)
+    if not letter then
+      store(run, id, ARGV[at + 1], job)
+    end
+    letters[i] = letter or 'c'
+  end
 end
 
 many('HSET', queue.jobs, rows)
