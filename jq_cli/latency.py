@@ -5,6 +5,9 @@ from math import ceil
 
 from jq_cli.job import Job
 
+SAMPLE = 1_000
+"""Finished jobs of a queue that are looked at for their times, the newest of those that are kept."""
+
 PERCENTILES = (50, 95, 99)
 FIELDS = ("latency_jobs", *(f"{what}_p{part}" for what in ("wait", "run") for part in PERCENTILES))
 """How many jobs were looked at; the seconds within which so many of a hundred were taken once they were ready, and were done once

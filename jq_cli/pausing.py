@@ -1,10 +1,30 @@
 """Pausing a queue that may be paused already: what is asked for beside what holds, and a pause in words. Pure."""
 
+from collections.abc import Callable
+
 from jq_cli.backends.base import Controls, Setting
-from jq_cli.durations import format_moment
+from jq_cli.durations import format_moment, parse_duration, parse_moment
+from jq_cli.errors import InvalidField
 
 ENDLESS = 0
 """As the ms that a pause lasts: until somebody resumes the queue."""
+
+UNITS = ("s", "m", "h", "d")
+
+
+def pause_length(until: str, now: Callable[[], int]) -> int:
+    """The ms that a pause lasts whose end is given as a duration, a moment or `none` (ENDLESS); `now`: the store's clock. Raises
+    InvalidField for an end that cannot be read or has passed."""
+    if until == "none":
+        return ENDLESS
+    if until.startswith("+") or until[-1:] in UNITS:
+        pause = parse_duration(until.removeprefix("+"), "until")
+    else:
+        moment = now()
+        pause = parse_moment(until, moment, "until") - moment
+    if pause <= 0:
+        raise InvalidField("until", f"{until[:40]!r} is not in the future")
+    return pause
 
 
 def pause_setting(held: Controls, now: int, *, by: str, reason: str | None, pause_for: int | None) -> Setting | None:

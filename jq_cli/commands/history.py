@@ -79,13 +79,12 @@ def _bounds(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _database(settings: Settings) -> dict[str, Any]:
-    from jq_cli.config.hook_specs import history_options
+    from jq_cli.config.hook_specs import history_place
 
-    for label, hook in settings.hooks.items():
-        if hook.kind == "history":
-            told = history_options(label, hook)
-            return {"url": told["url"], "schema": told["schema"]}
-    raise UsageError("no history is kept: set POSTGRES_DSN, or hooks.history.url in the configuration")
+    place = history_place(settings)
+    if place is None:
+        raise UsageError("no history is kept: set POSTGRES_DSN, or hooks.history.url in the configuration")
+    return place
 
 
 def _now() -> int:

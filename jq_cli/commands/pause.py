@@ -8,12 +8,9 @@ from jq_cli.cli.confirm import confirm_in_production
 from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session, say
 from jq_cli.cli.targets import Targets
-from jq_cli.client import Client
-from jq_cli.durations import format_moment, parse_duration, parse_moment
+from jq_cli.durations import format_moment
 from jq_cli.errors import InvalidField, NotFound
-from jq_cli.pausing import ENDLESS, pause_setting, pause_words
-
-UNITS = ("s", "m", "h", "d")
+from jq_cli.pausing import pause_length, pause_setting, pause_words
 
 HELP = """Stop handing out the jobs of queues. Running jobs go on; enqueuing goes on. After this command has ended no worker
 gets a job from them until `jq resume`, or the moment given with --until.
@@ -39,7 +36,7 @@ def command(session: Session, queues: tuple[str, ...], reason: str | None, until
     confirm_in_production(session, f"pause {', '.join(queues)}", yes=yes)
     targets = Targets()
     with session.client() as client:
-        pause_for = _pause_for(client, until)
+        pause_for = None if until is None else pause_length(until, client.backend.now)
         for queue in queues:
             try:
                 counts = client.demand(queue)
@@ -61,16 +58,3 @@ def _told(before: Controls | None, after: Controls) -> str:
         return f"was {pause_words(before)}; now it is {pause_words(after)}"
     ends = "" if after.paused_until is None else f" until {format_moment(after.paused_until)}"
     return f"is paused{ends}"
-
-
-def _pause_for(client: Client, until: str | None) -> int | None:
-    if until in (None, "none"):
-        return None if until is None else ENDLESS
-    if until.startswith("+") or until[-1:] in UNITS:
-        pause = parse_duration(until.removeprefix("+"), "until")
-    else:
-        now = client.backend.now()
-        pause = parse_moment(until, now, "until") - now
-    if pause <= 0:
-        raise InvalidField("until", f"{until[:40]!r} is not in the future")
-    return pause

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 import click
 
-from jq_cli import lifecycle
-from jq_cli.change import Change
 from jq_cli.cli import options, suggestions
 from jq_cli.cli.confirm import confirm, confirm_in_production
 from jq_cli.cli.options import pass_session
@@ -13,10 +11,10 @@ from jq_cli.cli.session import Session, say
 from jq_cli.cli.targets import Targets
 from jq_cli.client import Client
 from jq_cli.consumer import Consumer
-from jq_cli.errors import Conflict, JqError, NotFound, UsageError
-from jq_cli.job import Job
+from jq_cli.errors import JqError, NotFound, UsageError
+from jq_cli.recovery import recover_ended
 from jq_cli.roster import registered
-from jq_cli.triage.bulk import Bulk, Result
+from jq_cli.triage.bulk import Result
 
 HELP = """Recover, now, the running jobs whose lease has ended: of the named queues, or of all. Prints how many. Each counts one
 loss and is ready again in its old place. (Every worker pool does the same each second.)
@@ -46,24 +44,7 @@ def command(session: Session, queues: tuple[str, ...], workers: tuple[str, ...],
 
 
 def _recover_ended(client: Client, queues: Sequence[str], targets: Targets) -> int:
-    found = client.look(queues) if queues else client.counts()
     recovered = 0
-    for each in found:
-        if isinstance(each, NotFound):
-            targets.failed(each)
-        else:
-            recovered += _recover_queue(client, each.queue, each.states.get("running", 0), each.now, targets)
-            targets.done += 1
-    return recovered
-
-
-def _recover_queue(client: Client, queue: str, running: int, now: int, targets: Targets) -> int:
-    recovered = 0
-
-    def make(job: Job, mark: str) -> Change:
-        if job.state != "running" or (job.lease_until or 0) > now:
-            raise Conflict(f"job {job.id} is not lost")
-        return lifecycle.lose(job, now=now, mark=mark, keeping=client.settings.keeping(queue))
 
     def report(results: list[Result]) -> None:
         nonlocal recovered
@@ -73,7 +54,12 @@ def _recover_queue(client: Client, queue: str, running: int, now: int, targets: 
             else:
                 recovered += 1
 
-    Bulk(client, make, report).every(queue, "running", running, lambda job: (job.lease_until or 0) <= now)
+    for each in client.look(queues) if queues else client.counts():
+        if isinstance(each, NotFound):
+            targets.failed(each)
+        else:
+            recover_ended(client, each, report)
+            targets.done += 1
     return recovered
 
 

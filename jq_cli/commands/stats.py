@@ -16,7 +16,8 @@ from jq_cli.client import Client
 from jq_cli.durations import parse_duration
 from jq_cli.errors import NotFound, UsageError
 from jq_cli.view.output import Answer, Form, Listing, show
-from jq_cli.view.records import TOTALS, Record
+from jq_cli.view.records import Record
+from jq_cli.view.stats_records import FIELDS, stats_record
 
 HELP = """Show how many jobs of queues, named or all, were ever enqueued, succeeded, failed, and so on.
 
@@ -24,11 +25,6 @@ With --over or --watch also how many each second: since the look before, or over
 waited and ran: the times within which 50, 95 and 99 of a hundred were taken and done, of the last 1,000 that succeeded and are
 kept."""
 
-SAMPLE = 1_000
-"""Finished jobs of a queue that are read for their times."""
-
-_RATES = tuple(f"{name}_per_s" for name in TOTALS)
-FIELDS = ("queue", "ready", "running", *(f"total_{name}" for name in TOTALS), *_RATES, *latency.FIELDS)
 _COUNTED = ("enqueued", "succeeded", "failed", "dead")
 HEADS = {f"total_{name}": name for name in _COUNTED} | {f"{name}_per_s": f"{name}/s" for name in _COUNTED}
 HEADS["latency_jobs"] = "jobs"
@@ -56,7 +52,7 @@ def command(session: Session, queues: tuple[str, ...], over: str | None, timed: 
         def fetch() -> Answer:
             counts = _look(client, queues)
             times = {each.queue: _times(client, each.queue) if timed else {} for each in counts}
-            records = [_record(each, before.get(each.queue)) | times[each.queue] for each in counts]
+            records = [stats_record(each, before.get(each.queue)) | times[each.queue] for each in counts]
             before.update({each.queue: each for each in counts})
             return Answer(records, counts[0].now if counts else 0)
 
@@ -73,17 +69,4 @@ def _look(client: Client, queues: Sequence[str]) -> list[QueueCounts]:
 
 
 def _times(client: Client, queue: str) -> Record:
-    return latency.latencies(islice(client.jobs(queue, "succeeded", reverse=True), SAMPLE))
-
-
-def _record(counts: QueueCounts, before: QueueCounts | None) -> Record:
-    record: Record = {"queue": counts.queue, "ready": counts.states["ready"], "running": counts.states["running"]}
-    record |= {f"total_{name}": counts.totals.get(name, 0) for name in TOTALS}
-    return record | {f"{name}_per_s": _rate(name, counts, before) for name in TOTALS}
-
-
-def _rate(name: str, counts: QueueCounts, before: QueueCounts | None) -> float | None:
-    if before is None or counts.now <= before.now:
-        return None
-    done = counts.totals.get(name, 0) - before.totals.get(name, 0)
-    return round(done * 1_000 / (counts.now - before.now), 2)
+    return latency.latencies(islice(client.jobs(queue, "succeeded", reverse=True), latency.SAMPLE))

@@ -45,6 +45,16 @@ def _options(label: str, hook: HookSettings, env: Mapping[str, str]) -> dict[str
             return {name: getattr(hook, name) for name in hook.given if name not in SHARED} | hook.options
 
 
+def history_place(settings: Settings) -> dict[str, Any] | None:
+    """Where the history is kept: its database (`url`, with the password) and its `schema`; None when none is configured. Raises
+    ConfigError when a secret cannot be read."""
+    for label, hook in settings.hooks.items():
+        if hook.kind == "history":
+            told = history_options(label, hook)
+            return {"url": told["url"], "schema": told["schema"]}
+    return None
+
+
 def history_options(label: str, hook: HookSettings, env: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """What the history needs to know: its database with the password, its schema, what it keeps and for how long."""
     password = _secret(label, hook.password_file, hook.password_env, "password", env)

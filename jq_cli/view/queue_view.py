@@ -12,10 +12,11 @@ from jq_cli.view.records import Record, queue_record
 
 def full_queue_record(counts: QueueCounts, settings: Settings) -> Record:
     """A queue's counts, totals and controls, and as `configured` what the configuration file says about it."""
-    return queue_record(counts) | {"configured": _configured(counts.queue, settings)}
+    return queue_record(counts) | {"configured": configured_record(counts.queue, settings)}
 
 
-def _configured(queue: str, settings: Settings) -> dict[str, Any]:
+def configured_record(queue: str, settings: Settings) -> dict[str, Any]:
+    """What the configuration file says about a queue, or about all."""
     own = settings.queue(queue)
     named = "queues" if queue in settings.queues else "defaults"
     path = (named, queue) if named == "queues" else (named,)

@@ -8,6 +8,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from jq_cli.backends.base import Backend
+from jq_cli.consumer import Consumer
+from jq_cli.lifecycle import Outcome
+
 
 class Answer:
     """Status, headers and body; `problem` is the decoded problem of a failed request."""
@@ -73,3 +77,30 @@ def say(url: str, text: bytes) -> bytes:
         while data := connection.recv(65536):
             answer += data
         return answer
+
+
+class Api:
+    """Short words for requests in one namespace."""
+
+    def __init__(self, url: str, namespace: str) -> None:
+        self.url, self.namespace = url, namespace
+
+    def __call__(self, method: str, path: str, body: object = None, code: int = 200) -> Any:
+        answer = self.answer(method, path, body)
+        assert answer.status == code, answer
+        return answer.json if answer.body else None
+
+    def answer(self, method: str, path: str, body: object = None) -> Answer:
+        return ask(self.url, method, path, body, jq_namespace=self.namespace)
+
+    def add(self, **fields: Any) -> str:
+        id: str = self("POST", "/v1/jobs", {"queue": "q", "payload": {"n": 1}, **fields}, 201)["id"]
+        return id
+
+
+def finish(store: Backend, *kinds: str) -> None:
+    """Run the next jobs to these outcomes."""
+    consumer = Consumer(store)
+    for kind in kinds:
+        [job] = consumer.claim(["q"])
+        assert consumer.write([consumer.settle(job, Outcome(kind, error="SMTP 451"))]) == ["applied"]

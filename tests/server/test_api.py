@@ -11,12 +11,10 @@ import pytest
 from litestar.routes import HTTPRoute
 
 from jq_cli.backends.base import Backend, Claim
-from jq_cli.backends.registry import open_backend
 from jq_cli.consumer import Consumer
 from jq_cli.ids import new_id, nonce
-from jq_cli.lifecycle import Outcome
 from jq_cli.server.access import chosen_token
-from tests.server.asking import Answer, ask
+from tests.server.asking import Answer, Api, ask, finish
 from tests.serving import Serving
 
 SECRETS = {name: f"{name}-secret-secret" for name in ("reader", "producer", "worker", "admin")}
@@ -27,44 +25,6 @@ SCOPES = {"reader": "read", "producer": "enqueue:q", "worker": "work:q", "admin"
 def guarded() -> Iterator[Serving]:
     with Serving("memory://", tokens=[chosen_token(n, SECRETS[n], SCOPES[n]) for n in SECRETS]) as server:
         yield server
-
-
-class Api:
-    """Short words for requests in one namespace."""
-
-    def __init__(self, url: str, namespace: str) -> None:
-        self.url, self.namespace = url, namespace
-
-    def __call__(self, method: str, path: str, body: object = None, code: int = 200) -> Any:
-        answer = self.answer(method, path, body)
-        assert answer.status == code, answer
-        return answer.json if answer.body else None
-
-    def answer(self, method: str, path: str, body: object = None) -> Answer:
-        return ask(self.url, method, path, body, jq_namespace=self.namespace)
-
-    def add(self, **fields: Any) -> str:
-        id: str = self("POST", "/v1/jobs", {"queue": "q", "payload": {"n": 1}, **fields}, 201)["id"]
-        return id
-
-
-@pytest.fixture
-def api(memory_server: Serving, namespace: str) -> Api:
-    return Api(memory_server.url, namespace)
-
-
-@pytest.fixture
-def store(memory_server: Serving, namespace: str) -> Iterator[Backend]:
-    with open_backend(memory_server.url, namespace=namespace) as backend:
-        yield backend
-
-
-def finish(store: Backend, *kinds: str) -> None:
-    """Run the next jobs to these outcomes."""
-    consumer = Consumer(store)
-    for kind in kinds:
-        [job] = consumer.claim(["q"])
-        assert consumer.write([consumer.settle(job, Outcome(kind, error="SMTP 451"))]) == ["applied"]
 
 
 # --- put in ---
@@ -368,6 +328,9 @@ ROUTES: list[tuple[str, str, object, set[str]]] = [
     ("GET", "/v1/queues/{queue}/groups", None, {"reader", "admin"}),
     ("PUT", "/v1/queues/{queue}/limit", {"max_running": 1}, {"admin"}),
     ("GET", "/v1/check?max_ready=1", None, {"reader", "admin"}),
+    ("GET", "/v1/stats", None, {"reader", "admin"}),
+    ("GET", "/v1/history", None, {"reader", "admin"}),
+    ("GET", "/v1/cron/next?cron=@daily", None, {"reader", "admin"}),
     ("GET", "/v1/schedules", None, {"reader", "admin"}),
     ("GET", "/admin/schedules", None, {"reader", "admin"}),
     ("POST", "/v1/schedules", {"name": "n", "cron": "@daily", "queue": "q"}, {"admin"}),
@@ -389,10 +352,6 @@ ROUTES: list[tuple[str, str, object, set[str]]] = [
 ]
 
 
-ADDED = {"/schema", "/schema/{path}"}
-"""What litestar adds by itself: answers that there is nothing else beside the document."""
-
-
 def test_the_table_names_every_route(guarded: Serving) -> None:
     known = {
         (method, re.sub(r":\w+}", "}", route.path))
@@ -400,9 +359,15 @@ def test_the_table_names_every_route(guarded: Serving) -> None:
         for method in cast(HTTPRoute, route).methods
         if method != "OPTIONS"
     }
-    assert {each for each in known if each[1] not in ADDED} == {(m, p.partition("?")[0]) for m, p, _, _ in ROUTES}
-    for path in ADDED:
-        assert ask(guarded.url, "GET", path.replace("{path}", "x")).status == 401
+    assert known == {(m, p.partition("?")[0]) for m, p, _, _ in ROUTES}
+
+
+@pytest.mark.parametrize(
+    "path", ["/schema", "/schema/x", "/schema/index.html", "/v1", "/v1/jobs/a/b/c", "/%00", "/..%2f"]
+)
+def test_an_unknown_path_is_a_problem_for_who_may_ask_and_a_refusal_for_others(guarded: Serving, path: str) -> None:
+    assert ask(guarded.url, "GET", path).problem["status"] == 401
+    assert ask(guarded.url, "GET", path, token=SECRETS["admin"]).problem["code"] == "not_found"
 
 
 @pytest.mark.parametrize(

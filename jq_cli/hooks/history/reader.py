@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import msgspec
 import psycopg
 
-from jq_cli.errors import BackendError, BackendUnreachable, NotAuthorised, UsageError
+from jq_cli.errors import BackendError, BackendUnreachable, InvalidField, NotAuthorised, UsageError
 from jq_cli.hooks.history.table import SCHEMA, STATEMENT_TIMEOUT, Table
 
 FIELDS = ("at", "event", "queue", "job", "attempt", "worker", "reason", "error", "payload", "id")
@@ -40,11 +40,14 @@ class History:
         except psycopg.Error as error:
             _trouble(error)
 
-    def events(self, filters: Filters, *, limit: int = 0) -> Iterator[dict[str, Any]]:
-        """The events, newest first, at most `limit` of them (0: all), as records with the names in FIELDS."""
+    def events(
+        self, filters: Filters, *, limit: int = 0, after: tuple[int, str] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The events, newest first, at most `limit` of them (0: all), as records with the names in FIELDS. `after`: only those
+        that follow the event with this moment (ms) and id in that order."""
         clauses, values = _where(filters)
         statement = f"SELECT {', '.join(FIELDS)} FROM {{table}} WHERE {' AND '.join(clauses)}"  # noqa: S608 constants
-        before: tuple[Any, ...] = ()
+        before: tuple[Any, ...] = () if after is None else (_moment(after[0]), after[1])
         left = limit or None
         while True:
             page = min(PAGE, left) if left else PAGE
@@ -84,12 +87,19 @@ def _where(filters: Filters) -> tuple[list[str], list[object]]:
         "job = %s": filters.job,
         "reason = %s": filters.reason,
         "event = ANY(%s)": list(filters.events) or None,
-        **{clause: None if ms is None else datetime.fromtimestamp(ms / 1_000, UTC) for clause, ms in moments.items()},
+        **{clause: None if ms is None else _moment(ms) for clause, ms in moments.items()},
         "worker ~ %s": pattern(filters.worker),
         "error ~ %s": pattern(filters.error),
     }
     given = {clause: value for clause, value in wanted.items() if value is not None}
     return clauses + list(given), [*values, *given.values()]
+
+
+def _moment(ms: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(ms / 1_000, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise InvalidField("moment", f"{ms} ms is not within the years 1 to 9999") from None
 
 
 def pattern(glob: str | None) -> str | None:
@@ -123,6 +133,8 @@ def _trouble(error: psycopg.Error) -> NoReturn:
     text = " ".join(str(error).split())
     if isinstance(error, psycopg.errors.InvalidRegularExpression):
         raise UsageError(f"not a pattern: {text}") from None
+    if isinstance(error, psycopg.DataError):
+        raise UsageError(f"history: {text}") from None
     if isinstance(error, psycopg.errors.InsufficientPrivilege) or "authentication failed" in text:
         raise NotAuthorised(f"history: {text}") from None
     if isinstance(error, psycopg.OperationalError):

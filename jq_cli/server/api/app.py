@@ -3,23 +3,26 @@
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request, Response, get
+from litestar import Litestar, Request, Response, Router, get
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, Schema, SecurityScheme
 from litestar.plugins import OpenAPISchemaPlugin
+from litestar.routes import BaseRoute
 from litestar.typing import FieldDefinition
 
 from jq_cli import __version__
 from jq_cli.server.api.body import Verbatim
 from jq_cli.server.api.description import described
 from jq_cli.server.api.desk import Office, demand_scope
+from jq_cli.server.api.history import HistoryRoutes
 from jq_cli.server.api.jobs import Jobs
 from jq_cli.server.api.queues import Queues
 from jq_cli.server.api.schedules import ScheduleRoutes
 from jq_cli.server.api.seed import Seed
+from jq_cli.server.api.stats import Stats
 from jq_cli.server.api.workers import Workers
 from jq_cli.server.problems import CONTENT_TYPE, Refused, plain_problem, problem_of
 
@@ -51,6 +54,14 @@ class Described(JsonRenderPlugin):
         return msgspec.json.encode(described(request.app))
 
 
+class Pages(Router):
+    """Where litestar puts the document. Leaves out the page that tells of any other path there in HTML."""
+
+    def register(self, value: Any) -> list[BaseRoute]:
+        """Add a route."""
+        return [] if "/{path:str}" in getattr(value, "paths", ()) else super().register(value)
+
+
 @get("/openapi.json", include_in_schema=False)
 async def document(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """The document that describes the API."""
@@ -60,7 +71,7 @@ async def document(request: Request[Any, Any, Any]) -> dict[str, Any]:
 def make_api(office: Office, max_body: int) -> Litestar:
     """The application, for bodies of up to `max_body` bytes. It takes part in no lifespan of its own."""
     return Litestar(
-        route_handlers=[document, Jobs, Queues, ScheduleRoutes, Workers, Seed],
+        route_handlers=[document, Jobs, Queues, Stats, HistoryRoutes, ScheduleRoutes, Workers, Seed],
         dependencies={"desk": Provide(office.desk)},
         dto=Verbatim,
         return_dto=None,
@@ -70,7 +81,7 @@ def make_api(office: Office, max_body: int) -> Litestar:
             title="jq",
             version=__version__,
             description=DESCRIPTION,
-            path="/schema",
+            openapi_router=Pages("/schema", route_handlers=[], include_in_schema=False, dto=None, return_dto=None),
             render_plugins=[Described()],
             use_handler_docstrings=True,
             security=[{"token": []}],

@@ -17,6 +17,7 @@ from jq_cli.errors import NotFound
 from jq_cli.history import noted
 from jq_cli.job import Job
 from jq_cli.server.access import Caller
+from jq_cli.server.archive import Archive
 from jq_cli.server.stores import Stores
 from jq_cli.server.watches import Watches
 
@@ -27,12 +28,20 @@ class Desk:
     """One request's view of the store."""
 
     def __init__(
-        self, stores: Stores, watches: Watches, settings: Settings, caller: Caller, namespace: str | None
+        self,
+        stores: Stores,
+        watches: Watches,
+        archive: Archive,
+        *,
+        settings: Settings,
+        caller: Caller,
+        namespace: str | None,
     ) -> None:
         self.caller = caller
         self.settings = settings
         self.namespace = namespace
         self.watches = watches
+        self.archive = archive
         self._stores = stores
 
     async def ask(self, call: Callable[[Client], T]) -> T:
@@ -66,12 +75,15 @@ class Office:
 
     def __init__(self, stores: Stores, watches: Watches, settings: Settings) -> None:
         self._stores, self._watches, self._settings = stores, watches, settings
+        self._archive = Archive(settings)
 
     async def desk(self, request: Request[Any, Any, Any]) -> Desk:
         """The desk of a request."""
         namespace = request.headers.get(NAMESPACE_HEADER)
         caller: Caller = request.scope["caller"]  # type: ignore[typeddict-item]  # put there by the guard
-        return Desk(self._stores, self._watches, self._settings, caller, namespace)
+        return Desk(
+            self._stores, self._watches, self._archive, settings=self._settings, caller=caller, namespace=namespace
+        )
 
 
 def demand_scope(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

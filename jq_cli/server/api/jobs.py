@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from jq_cli.backends.base import Inserted
 from jq_cli.client import Client
 from jq_cli.draft import Draft, Line, check_name
-from jq_cli.errors import Conflict, InvalidField
+from jq_cli.errors import Conflict, InvalidField, UsageError
 from jq_cli.intake.drafting import Drafter
 from jq_cli.job import FINAL, Job, State
 from jq_cli.server.api.actions import Action, edit_action, find_action
@@ -91,6 +91,7 @@ class Jobs(Controller):
         desk: Here,
         *,
         states: States = None,
+        ids: Annotated[list[str] | None, QueryParameter(name="id", max_items=1_000)] = None,
         error: Texts = None,
         payload: Texts = None,
         header: Texts = None,
@@ -102,13 +103,14 @@ class Jobs(Controller):
         limit: Limit = 100,
         reverse: FromQuery[bool] = False,
     ) -> JobPage:
-        """The jobs of a queue, in each state's own order; the filters are those of `jq ls`."""
+        """The jobs of a queue, in each state's own order, or those with these ids; the filters are those of `jq ls`."""
         jobs = JobFilter(
-            errors=error or (), payload=payload or (), headers=header or (), older_than=older_than, newer_than=newer_than,
-            priority=priority, attempts=attempts,
+            ids=ids or (), errors=error or (), payload=payload or (), headers=header or (), older_than=older_than,
+            newer_than=newer_than, priority=priority, attempts=attempts,
         )  # fmt: skip
         await desk.ask(lambda client: client.demand(queue))
-        return await _page(desk, Search(queue, states or ORDER, jobs, cursor, limit, reverse))
+        search = Search(queue, states or ORDER, jobs, cursor, limit, reverse)
+        return await (_named(desk, search, ids) if ids else _page(desk, search))
 
 
 async def _enqueue(desk: Desk, lines: list[Line]) -> list[Enqueued]:
@@ -128,6 +130,17 @@ def _draft(desk: Desk, line: Line, number: int) -> Draft:
 def _enqueued(answer: Inserted, draft: Draft) -> Enqueued:
     outcome = None if answer.outcome is None else json_value(answer.outcome)
     return Enqueued(answer.status, answer.id, draft.job.queue, outcome)
+
+
+async def _named(desk: Desk, search: Search, ids: list[str]) -> JobPage:
+    """All of them at once, in the order asked for."""
+    if search.cursor is not None:
+        raise UsageError("id and cursor exclude each other")
+
+    def look(client: Client) -> list[Job]:
+        return list(client.matching(search.queue, search.states, search.jobs, client.backend.now()))
+
+    return JobPage([_record(job) for job in await desk.ask(look)], None)
 
 
 async def _page(desk: Desk, search: Search) -> JobPage:

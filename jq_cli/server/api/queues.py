@@ -1,27 +1,42 @@
 """Routes for queues: look, pause, resume, limit, check; count and change their jobs."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from litestar import Controller, get, post, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec.structs import asdict
 
-from jq_cli.backends.base import Setting
+from jq_cli.backends.base import QueueCounts, Setting
 from jq_cli.client import Client
 from jq_cli.durations import parse_duration
 from jq_cli.errors import InvalidField, UsageError
 from jq_cli.job import State
-from jq_cli.limits import set_limit
+from jq_cli.limits import pending_limits, set_limit
+from jq_cli.pausing import pause_length, pause_setting
 from jq_cli.server.api.actions import edit_action, find_action
 from jq_cli.server.api.desk import Desk, Here
 from jq_cli.server.api.orders import Errand
-from jq_cli.server.api.records import EditOrder, FindingRecord, GroupRecord, Limit, Order, Ordered, Pause, QueueRecord
+from jq_cli.server.api.records import (
+    EditOrder,
+    FindingRecord,
+    FullQueueRecord,
+    GroupRecord,
+    Limit,
+    Order,
+    Ordered,
+    Pause,
+    QueueRecord,
+)
 from jq_cli.server.api.scan import Search, scan
 from jq_cli.thresholds import Finding, Measure, findings
 from jq_cli.triage.filter import JobFilter
 from jq_cli.triage.grouping import Tally
+from jq_cli.view.queue_view import configured_record
 from jq_cli.view.records import queue_record
 
+Text = FromQuery[str | None]
+Texts = FromQuery[list[str] | None]
 Bound = Annotated[int | None, QueryParameter(ge=0)]
 ALL = 1_000_000
 """Pages of a count: as many as there are. Other requests get their turn in between."""
@@ -35,26 +50,43 @@ class Queues(Controller):
     @get(["/v1/queues", "/queues"], opt={"scope": "read"})
     async def queues(self, desk: Here) -> list[QueueRecord]:
         """Every queue, configured or ever used, with its counts."""
-        return [QueueRecord(**queue_record(each)) for each in await desk.ask(lambda client: client.counts())]
+        return await desk.ask(lambda client: _records(client, client.counts()))
 
     @get("/v1/queues/{queue:str}", opt={"scope": "read"})
-    async def queue(self, queue: FromPath[str], desk: Here) -> QueueRecord:
+    async def queue(self, queue: FromPath[str], desk: Here) -> FullQueueRecord:
         """One queue. `ready` and `oldest_ready_age` are what scalers such as KEDA look at."""
-        return await _queue(desk, queue)
+        record = await _queue(desk, queue)
+        configured = configured_record(queue, desk.settings)
+        configured.pop("handler", None)  # its command may say more than who may only look is to know
+        return FullQueueRecord(**asdict(record), configured=configured)
 
     @post("/v1/queues/{queue:str}/pause", opt={"scope": "admin"}, status_code=200)
     async def pause(self, queue: FromPath[str], data: JSONBody[Pause], desk: Here) -> QueueRecord:
         """Stop handing out the jobs of a queue. Running jobs go on; enqueuing goes on."""
-        pause_for = None if data.duration is None else parse_duration(data.duration, "for")
-        if pause_for is not None and pause_for <= 0:
-            raise InvalidField("for", f"{data.duration!r} is not in the future")
-        setting = Setting(paused=True, reason=data.reason, by=f"{desk.caller.name} (http)", pause_for=pause_for)
-        return await _controlled(desk, queue, setting)
+        if data.duration is not None and data.until is not None:
+            raise UsageError("for and until exclude each other")
+
+        def pause(client: Client) -> None:
+            seen = client.demand(queue)
+            lasts = _lasts(data, lambda: seen.now)
+            by = f"{desk.caller.name} (http)"
+            setting = pause_setting(seen.controls, seen.now, by=by, reason=data.reason, pause_for=lasts)
+            if setting is not None:
+                client.backend.control(queue, setting)
+
+        await desk.ask(pause)
+        return await _queue(desk, queue)
 
     @post("/v1/queues/{queue:str}/resume", opt={"scope": "admin"}, status_code=200)
     async def resume(self, queue: FromPath[str], desk: Here) -> QueueRecord:
         """Hand out the jobs of a queue again."""
-        return await _controlled(desk, queue, Setting(paused=False))
+
+        def resume(client: Client) -> None:
+            client.demand(queue)
+            client.backend.control(queue, Setting(paused=False))
+
+        await desk.ask(resume)
+        return await _queue(desk, queue)
 
     @put("/v1/queues/{queue:str}/limit", opt={"scope": "admin"})
     async def limit(self, queue: FromPath[str], data: JSONBody[Limit], desk: Here) -> QueueRecord:
@@ -85,12 +117,23 @@ class Queues(Controller):
         *,
         by: FromQuery[str] = "error",
         states: Annotated[list[State] | None, QueryParameter(name="state")] = None,
+        error: Texts = None,
+        payload: Texts = None,
+        header: Texts = None,
+        older_than: Text = None,
+        newer_than: Text = None,
+        priority: Text = None,
+        attempts: Text = None,
     ) -> list[GroupRecord]:
-        """What failed, how often, since when: the jobs of a queue (dead ones, unless states are named) counted by `error`, a
-        field, `payload.PATH` or `header.NAME`, the largest group first."""
+        """What failed, how often, since when: the jobs of a queue (dead ones, unless states are named) that the filters mean,
+        counted by `error`, a field, `payload.PATH` or `header.NAME`, the largest group first."""
+        jobs = JobFilter(
+            errors=error or (), payload=payload or (), headers=header or (), older_than=older_than, newer_than=newer_than,
+            priority=priority, attempts=attempts,
+        )  # fmt: skip
         tally = Tally(by)
         await desk.ask(lambda client: client.demand(queue))
-        async for seen in scan(desk, Search(queue, states or ["dead"], JobFilter()), pages=ALL):
+        async for seen in scan(desk, Search(queue, states or ["dead"], jobs), pages=ALL):
             for job in seen.jobs:
                 tally.add(job)
         return [GroupRecord(**asdict(group)) for group in tally.groups()]
@@ -104,8 +147,10 @@ class Queues(Controller):
         max_ready: Bound = None,
         max_age: FromQuery[str | None] = None,
         max_dead: Bound = None,
+        warn_at: Annotated[int, QueryParameter(ge=0, le=100)] = 100,
     ) -> list[FindingRecord]:
-        """Whether queues, named or all, are within limits; `max_age` is a duration such as 5m."""
+        """Whether queues, named or all, are within limits; `max_age` is a duration such as 5m. Above `warn_at` per cent of a
+        limit the status is `warning`."""
         age = None if max_age is None else parse_duration(max_age, "max_age") / 1_000
         named: dict[Measure, float | None] = {"ready": max_ready, "age": age, "dead": max_dead}
         limits = {measure: float(limit) for measure, limit in named.items() if limit is not None}
@@ -114,21 +159,27 @@ class Queues(Controller):
         counts = await desk.ask(
             lambda client: [client.demand(queue) for queue in queues] if queues else client.counts()
         )
-        return [_finding(found) for found in findings(counts, limits)]
+        return [_finding(found) for found in findings(counts, limits, warn_at / 100)]
 
 
 def _finding(found: Finding) -> FindingRecord:
-    return FindingRecord(found.queue, found.measure, found.value, found.max, found.status)
+    return FindingRecord(found.queue, found.measure, found.value, found.max, found.status, found.warn)
 
 
 async def _queue(desk: Desk, queue: str) -> QueueRecord:
-    return QueueRecord(**queue_record(await desk.ask(lambda client: client.demand(queue))))
+    [record] = await desk.ask(lambda client: _records(client, [client.demand(queue)]))
+    return record
 
 
-async def _controlled(desk: Desk, queue: str, setting: Setting) -> QueueRecord:
-    def control(client: Client) -> None:
-        client.demand(queue)
-        client.backend.control(queue, setting)
+def _records(client: Client, counts: list[QueueCounts]) -> list[QueueRecord]:
+    pending = pending_limits(client.backend, client.settings, counts)
+    return [QueueRecord(**queue_record(each), pending_limit=pending.get(each.queue)) for each in counts]
 
-    await desk.ask(control)
-    return await _queue(desk, queue)
+
+def _lasts(pause: Pause, now: Callable[[], int]) -> int | None:
+    if pause.duration is None:
+        return None if pause.until is None else pause_length(pause.until, now)
+    ms = parse_duration(pause.duration, "for")
+    if ms <= 0:
+        raise InvalidField("for", f"{pause.duration[:40]!r} is not in the future")
+    return ms

@@ -83,7 +83,8 @@ class Enqueued(msgspec.Struct):
 
 
 class QueueRecord(msgspec.Struct):
-    """A queue's counts, what an operator set on it, and totals since it was first used. Ages in seconds."""
+    """A queue's counts, what an operator set on it, and totals since it was first used. Ages in seconds. `pending_limit`: a
+    `max_running` of the server's configuration that the next worker pool to start brings."""
 
     queue: str
     scheduled: int
@@ -104,6 +105,13 @@ class QueueRecord(msgspec.Struct):
     total_dead: int
     total_recovered: int
     total_duplicates: int
+    pending_limit: int | None = None
+
+
+class FullQueueRecord(QueueRecord):
+    """The same, and as `configured` what the server's configuration says about the queue, without its handler."""
+
+    configured: dict[str, Any] = {}
 
 
 class WorkerRecord(msgspec.Struct):
@@ -124,10 +132,12 @@ class WorkerRecord(msgspec.Struct):
 
 
 class Pause(msgspec.Struct, forbid_unknown_fields=True):
-    """Stop handing out a queue's jobs. `for`: how long, such as 30m; null: until it is resumed."""
+    """Stop handing out a queue's jobs. `for`: how long, such as 30m; `until`: the same, or a moment, or none: until it is
+    resumed. What is null stays as the pause that holds has it, if one holds."""
 
-    reason: Annotated[str, Meta(max_length=1_000)] = ""
+    reason: Annotated[str, Meta(max_length=1_000)] | None = None
     duration: str | None = msgspec.field(default=None, name="for")
+    until: str | None = None
 
 
 class Order(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -225,13 +235,15 @@ class GroupRecord(msgspec.Struct):
 
 
 class FindingRecord(msgspec.Struct):
-    """One measure of one queue (ready jobs; age of the oldest in seconds; dead jobs), its limit, and `ok` or `critical`."""
+    """One measure of one queue (ready jobs; age of the oldest in seconds; dead jobs), its limit, the value above which it is a
+    warning, and `ok`, `warning` or `critical`."""
 
     queue: str
     measure: str
     value: float
     max: float
     status: str
+    warn: float
 
 
 class Failure(msgspec.Struct):
@@ -252,11 +264,12 @@ class Ordered(msgspec.Struct):
 
 
 class Recover(msgspec.Struct, forbid_unknown_fields=True):
-    """Whose jobs to recover: of the worker named, or (null) all whose lease has ended. `force`: also of one whose heartbeat still
-    comes, at the risk that its jobs run twice."""
+    """Whose jobs to recover: of the worker named; or those of the named queues whose lease has ended; or (neither) of all queues,
+    with whatever else is due. `force`: also of a worker whose heartbeat still comes, at the risk that its jobs run twice."""
 
     worker: str | None = None
     force: bool = False
+    queues: Annotated[list[str], Meta(max_length=MAX_ORDER)] = []
 
 
 class Recovered(msgspec.Struct):

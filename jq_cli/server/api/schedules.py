@@ -11,6 +11,7 @@ from jq_cli.client import Client
 from jq_cli.cron.schedule import JOB_OPTIONS, Schedule
 from jq_cli.cron.schedules import Schedules
 from jq_cli.cron.timetable import Timetable
+from jq_cli.durations import parse_moment
 from jq_cli.errors import Conflict, UsageError
 from jq_cli.server.api.desk import Desk, Here
 from jq_cli.server.api.schedule_records import (
@@ -27,6 +28,8 @@ from jq_cli.view.schedule_records import schedule_record
 T = TypeVar("T")
 LISTING = ["/v1/schedules", "/admin/schedules"]
 ONE = "/v1/schedules/{name:str}"
+Count = Annotated[int, QueryParameter(ge=1, le=1_000)]
+After = FromQuery[str | None]
 
 
 class ScheduleRoutes(Controller):
@@ -55,15 +58,24 @@ class ScheduleRoutes(Controller):
         self,
         name: FromPath[str],
         desk: Here,
-        count: Annotated[int, QueryParameter(ge=1, le=1_000)] = 5,
+        *,
+        count: Count = 5,
         tz: FromQuery[str | None] = None,
+        after: After = None,
     ) -> list[Tick]:
-        """When it fires next."""
+        """When it fires next, after a moment (now unless given: RFC 3339, +5m or a Unix time)."""
         known, now = await _ask(desk, lambda schedules: (schedules.find(name), schedules.backend.now()))
         if known.schedule is None:
             raise Conflict(f"schedule {name} has a damaged note; remove it")
-        timetable = Timetable(known.schedule.cron, tz or known.schedule.timezone)
-        return [Tick(timetable.zone.show(tick), tick * 1_000) for tick in islice(timetable.ticks(now // 1_000), count)]
+        return _ticks(Timetable(known.schedule.cron, tz or known.schedule.timezone), count, after, now)
+
+    @get("/v1/cron/next", opt={"scope": "read"})
+    async def ticks(
+        self, cron: FromQuery[str], desk: Here, *, count: Count = 5, tz: FromQuery[str] = "UTC", after: After = None
+    ) -> list[Tick]:
+        """When a cron expression fires next, by the clock of a zone, after a moment (now unless given: RFC 3339, +5m or a Unix
+        time)."""
+        return _ticks(Timetable(cron, tz), count, after, await desk.ask(lambda client: client.backend.now()))
 
     @patch(ONE, opt={"scope": "admin"})
     async def edit(self, name: FromPath[str], data: JSONBody[ScheduleEdit], desk: Here) -> ScheduleRecord:
@@ -97,6 +109,11 @@ class ScheduleRoutes(Controller):
     async def trigger(self, name: FromPath[str], desk: Here, force: FromQuery[bool] = False) -> Triggered:
         """Make its job now, beside its ticks. 409 while its last job has not ended, where jobs may not overlap, unless forced."""
         return Triggered((await _ask(desk, lambda schedules: schedules.trigger(name, force=force))).id)
+
+
+def _ticks(timetable: Timetable, count: int, after: str | None, now: int) -> list[Tick]:
+    start = now if after is None else parse_moment(after, now, "after")
+    return [Tick(timetable.zone.show(tick), tick * 1_000) for tick in islice(timetable.ticks(start // 1_000), count)]
 
 
 async def _ask(desk: Desk, call: Callable[[Schedules], T]) -> T:

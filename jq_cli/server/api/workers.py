@@ -6,10 +6,12 @@ from msgspec.structs import asdict
 
 from jq_cli.client import Client
 from jq_cli.consumer import Consumer, Registration
-from jq_cli.errors import Conflict, NotFound
+from jq_cli.errors import Conflict, NotFound, UsageError
+from jq_cli.recovery import recover_ended
 from jq_cli.roster import registered
 from jq_cli.server.api.desk import Here
 from jq_cli.server.api.records import Recover, Recovered, WorkerRecord
+from jq_cli.triage.bulk import Result
 
 
 class Workers(Controller):
@@ -26,6 +28,10 @@ class Workers(Controller):
     @post("/v1/recover", opt={"scope": "admin"}, status_code=200)
     async def recover(self, data: JSONBody[Recover], desk: Here) -> Recovered:
         """Recover the jobs of workers that are gone, now."""
+        if data.queues and data.worker is not None:
+            raise UsageError("worker and queues exclude each other")
+        if data.queues:
+            return Recovered(await desk.ask(lambda client: _recover_queues(client, data.queues)))
         keeping = desk.settings.keeping
 
         def recover(client: Client) -> int:
@@ -36,6 +42,13 @@ class Workers(Controller):
             return consumer.recover(data.worker)
 
         return Recovered(await desk.ask(recover))
+
+
+def _recover_queues(client: Client, queues: list[str]) -> int:
+    results: list[Result] = []
+    for each in [client.demand(queue) for queue in dict.fromkeys(queues)]:
+        recover_ended(client, each, results.extend)
+    return sum(result.error is None for result in results)
 
 
 def _worker(worker: Registration, now: int) -> WorkerRecord:
