@@ -363,9 +363,7 @@ def test_the_table_names_every_route(guarded: Serving) -> None:
     assert known == {(m, p.partition("?")[0]) for m, p, _, _ in ROUTES}
 
 
-@pytest.mark.parametrize(
-    "path", ["/schema/x", "/schema/index.html", "/v1", "/v1/jobs/a/b/c", "/%00", "/..%2f"]
-)
+@pytest.mark.parametrize("path", ["/schema/x", "/schema/index.html", "/v1", "/v1/jobs/a/b/c", "/%00", "/..%2f"])
 def test_an_unknown_path_is_a_problem_for_who_may_ask_and_a_refusal_for_others(guarded: Serving, path: str) -> None:
     assert ask(guarded.url, "GET", path).problem["status"] == 401
     assert ask(guarded.url, "GET", path, token=SECRETS["admin"]).problem["code"] == "not_found"
