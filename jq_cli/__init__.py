@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jq_cli.api.backend_queue import BackendQueue, Context, RedisQueue, queue_with_backend
     from jq_cli.api.constructors import MemoryBackend, PostgresBackend, RedisBackend, SQLiteBackend, open_backend
-    from jq_cli.api.queue import Queue, Receipt, Store, connect
+    from jq_cli.api.queue import Queue, Store, connect
+    from jq_cli.api.receipt import Receipt
     from jq_cli.backends.base import Backend, Controls, QueueCounts
     from jq_cli.config.settings import Settings
     from jq_cli.errors import (
@@ -50,7 +51,7 @@ _LAZY = {
     "UnknownBackend": "errors", "UsageError": "errors",
     "Permanent": "handlers.callable", "Snooze": "handlers.callable",
     "Backoff": "job", "Job": "job", "JobOptions": "job_options",
-    "Queue": "api.queue", "Receipt": "api.queue", "Store": "api.queue", "connect": "api.queue",
+    "Queue": "api.queue", "Receipt": "api.receipt", "Store": "api.queue", "connect": "api.queue",
     "Finished": "waiting",
 }  # fmt: skip
 

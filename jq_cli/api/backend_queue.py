@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 import msgspec
 
 from jq_cli.api.constructors import redis_address, shared
-from jq_cli.api.queue import Queue, Receipt, Store, connect
+from jq_cli.api.queue import Queue, Store, connect
+from jq_cli.api.receipt import Receipt
 from jq_cli.backends.base import Backend
 from jq_cli.change import Change
 from jq_cli.closing import Closing

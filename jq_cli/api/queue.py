@@ -11,8 +11,9 @@ import msgspec
 
 from jq_cli import lifecycle
 from jq_cli.api.constructors import shared
+from jq_cli.api.receipt import Receipt, receipts_of
 from jq_cli.api.shared_backend import SharedBackend
-from jq_cli.backends.base import Backend, Controls, Inserted, QueueCounts, Setting
+from jq_cli.backends.base import Backend, Controls, QueueCounts, Setting
 from jq_cli.change import Change
 from jq_cli.client import Client
 from jq_cli.closing import Closing
@@ -22,6 +23,7 @@ from jq_cli.draft import Draft, check_name
 from jq_cli.errors import IdempotencyMismatch, InvalidField, JqError, PartlyDone
 from jq_cli.history import noted
 from jq_cli.intake.drafting import Drafter
+from jq_cli.intake.sending import Sending
 from jq_cli.job import Job, State
 from jq_cli.job_options import ONE_JOB, Drafting, Duration, JobOptions, seconds_of
 from jq_cli.triage.bulk import Bulk, Result, known_by
@@ -101,27 +103,6 @@ class Store(Closing):
         self.backend.close()
 
 
-class Receipt(msgspec.Struct, frozen=True):
-    """What became of an enqueued job. As text it is the job's id.
-
-    status   created, or no job was made: duplicate (of the job `id`), replayed (the idempotency key's job `id` has ended, with
-             `outcome`), mismatch (only from `enqueue_many`: the idempotency key was used with another payload)
-    outcome  of a replayed one: `id`, `state`, and `result` or `reason` and `error`
-    """
-
-    id: str
-    status: Literal["created", "duplicate", "replayed", "mismatch"]
-    outcome: dict[str, Any] | None = None
-
-    @property
-    def created(self) -> bool:
-        """Whether a job was made."""
-        return self.status == "created"
-
-    def __str__(self) -> str:
-        return self.id
-
-
 class Queue(Closing):
     """One queue of a store. Threads may share it, and so may forked processes: see `Store`.
 
@@ -154,7 +135,21 @@ class Queue(Closing):
         for name in ONE_JOB:
             if name in options:
                 raise InvalidField(name, "is for one job; give it to `draft`")
-        return [receipt for batch in self._batches(payloads, options) for receipt in self._insert(batch)]
+        receipts: list[Receipt] = []
+        sending: Sending | None = None
+        try:
+            for batch in self._batches(payloads, options):
+                sending, last = None, sending
+                if last is not None:
+                    receipts += receipts_of(last.answers())
+                if len(batch) < BATCH:  # nothing much to make meanwhile
+                    receipts += self._insert(batch)
+                else:
+                    sending = Sending(self._client, batch)
+        finally:
+            if sending is not None:
+                receipts += receipts_of(sending.answers())
+        return receipts
 
     def draft(self, payload: Any, **options: Unpack[JobOptions]) -> Draft:
         """A checked job for `enqueue_many`. Nothing is stored."""
@@ -200,10 +195,7 @@ class Queue(Closing):
         return draft
 
     def _insert(self, drafts: Sequence[Draft], *, connection: Any = None) -> list[Receipt]:
-        return [
-            Receipt(answer.id, answer.status) if answer.outcome is None else _replayed(answer)
-            for answer in self._client.enqueue(drafts, connection=connection)
-        ]
+        return receipts_of(self._client.enqueue(drafts, connection=connection))
 
     # --- looking ---
 
@@ -311,10 +303,6 @@ class Queue(Closing):
         """Close the store if it was opened for this queue."""
         if self._owns:
             self.store.close()
-
-
-def _replayed(answer: Inserted) -> Receipt:
-    return Receipt(answer.id, answer.status, msgspec.json.decode(answer.outcome or b"{}", type=dict[str, Any]))
 
 
 class _Tally:

@@ -1,6 +1,5 @@
 """Takes in many jobs from lines: checks a file whole before its first job, then enqueues in batches in constant memory."""
 
-import threading
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -14,6 +13,7 @@ from jq_cli.draft import Draft
 from jq_cli.errors import BackendUnreachable, InvalidField, UsageError
 from jq_cli.intake.drafting import LineDrafter, id_hash
 from jq_cli.intake.lines import TooLong
+from jq_cli.intake.sending import Sending
 
 BATCH = 1_000
 BATCH_BYTES = 4 * 1024 * 1024
@@ -230,30 +230,10 @@ class _Batch:
         return len(self.drafts) >= BATCH or self.size >= BATCH_BYTES
 
 
-class _Flight:
-    """A batch on its way: a thread waits for the store while the next batch is read. Never more than one is out, so that the
-    store is used by one thread at a time."""
-
+class _Flight(Sending):
     def __init__(self, client: Client, batch: _Batch) -> None:
         self.batch = batch
-        self.client = client
-        self._answers: list[Inserted] = []
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._send)
-        self._thread.start()
-
-    def _send(self) -> None:
-        try:
-            self._answers = self.client.enqueue(self.batch.drafts) if self.batch.drafts else []
-        except BaseException as error:
-            self._error = error
-
-    def answers(self) -> list[Inserted]:
-        """What the store said; raises what went wrong."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._answers
+        super().__init__(client, batch.drafts)
 
 
 def _said(number: int, error: InvalidField) -> str:

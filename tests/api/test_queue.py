@@ -1,6 +1,7 @@
 """The Python API: what a program does with a queue, on each store."""
 
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,12 @@ import pytest
 
 import jq_cli
 from jq_cli.api.queue import Queue, Store, connect
+from jq_cli.backends.base import Inserted
+from jq_cli.backends.memory.backend import MemoryBackend
 from jq_cli.consumer import Consumer
+from jq_cli.draft import Draft
 from jq_cli.errors import (
+    BackendError,
     Conflict,
     IdempotencyMismatch,
     InvalidField,
@@ -68,6 +73,24 @@ def test_a_payload_out_of_bounds_leaves_the_batches_before_it(queue: Queue) -> N
     with pytest.raises(InvalidField, match="priority: expected"):
         queue.enqueue_many([1], priority=1_001)
     assert [job.data for job in queue.jobs()] == list(range(1_000))
+
+
+def test_a_batch_that_fails_is_the_last_one_sent() -> None:
+    class Failing(MemoryBackend):
+        sent = 0
+
+        def insert(self, drafts: Sequence[Draft]) -> list[Inserted]:
+            self.sent += 1
+            if self.sent == 2:
+                raise BackendError("it broke")
+            return super().insert(drafts)
+
+    backend = Failing()
+    with Store(backend) as store:
+        queue = store.queue("q")
+        with pytest.raises(BackendError, match="it broke"):
+            queue.enqueue_many(range(10_000))
+        assert (backend.sent, len(queue)) == (2, 1_000)
 
 
 def test_drafts_and_payloads_may_be_mixed(queue: Queue) -> None:
