@@ -20,6 +20,9 @@ from jq_cli.worker.part import Part
 QUEUE_OF_FILES = "default"
 """Where `--from` puts jobs when the command names no queue."""
 
+SERVING = ("tls_cert", "tls_key", "client_ca", "access_log")
+"""Options about how to serve."""
+
 
 class WorkCommand(Command):
     """Everything behind `--` is the handler's command, word for word."""
@@ -75,6 +78,10 @@ def _option(*names: str, **attributes: Any) -> Callable[[Callable[..., Any]], Ca
 )
 @_option("--metrics-port", metavar="[HOST:]PORT", help="Show metrics for Prometheus there; see docs/metrics.md.")
 @_option("--serve", metavar="ADDRESS", help="Also serve the store over HTTP there, as jq serve does.")
+@_option("--tls-cert", metavar="FILE", help="With --serve: speak TLS with this certificate (PEM, with its chain).")
+@_option("--tls-key", metavar="FILE", help="With --serve: the certificate's key.")
+@_option("--client-ca", metavar="FILE", help="With --serve: let in only clients with a certificate of this authority.")
+@_option("--access-log", metavar="FILE|-", help="With --serve: one JSON object a request; - is stderr. Else no log.")
 @_option("--no-cron", is_flag=True, help="Fire no schedules; with --until-empty a worker fires none anyway.")
 @_option("-q", "--quiet", is_flag=True, help="No messages about single jobs and no progress line.")
 @pass_session
@@ -176,11 +183,14 @@ def _work(session: Session, queues: tuple[str, ...], handlers: dict[str, Handler
 
 def _beside(settings: Settings, given: dict[str, Any], opened: ExitStack) -> Any:
     """What measures the worker, or serves its store beside it; None when nobody asked for it. `opened` closes it."""
+    how = {name: given[name] for name in SERVING if given[name] is not None}
+    if how and given["serve"] is None:
+        raise UsageError(f"--{next(iter(how)).replace('_', '-')} goes with --serve")
     try:
         if given["serve"] is not None:
             from jq_cli.server.embedded import Embedded
 
-            return Embedded(given["serve"], given["metrics_port"], settings, opened, say)
+            return Embedded(given["serve"], given["metrics_port"], settings, opened, say, **how)
         if given["metrics_port"] is not None:
             from jq_cli.metrics.worker import WorkerMetrics
 

@@ -25,7 +25,7 @@ MARGIN = 2.0
 
 class Embedded:
     """What `jq work --serve` puts beside the worker: a server, and the metrics of both. Listens from the start until `opened` is
-    closed; raises UsageError and ConfigError when that is not safe or cannot be."""
+    closed; `how`: further options of the plan. Raises UsageError and ConfigError when that is not safe or cannot be."""
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class Embedded:
         settings: Settings,
         opened: ExitStack,
         say: Callable[[str], None],
+        **how: str,
     ) -> None:
         self._metrics = WorkerMetrics(metrics_port, settings, say)
         self._say = say
@@ -45,6 +46,7 @@ class Embedded:
             admin_token=os.environ.get("ADMIN_TOKEN"),
             no_maintenance=True,
             no_cron=True,
+            **how,  # type: ignore[arg-type]
         )
         opener: Opener | None = (lambda _namespace: self._own()) if self._in_memory else None
         self._ready = prepared(settings, plan, opened, opener=opener, meters=self._metrics.meters)

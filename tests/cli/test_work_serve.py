@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from tests.cli.program import Program, until
 from tests.metrics.scrape import plain
@@ -130,6 +131,31 @@ def test_tokens_of_the_environment_count(on_memory: Program, client: Program) ->
         assert ask(worker.url, "GET", "/metrics").status == 401
         assert client("len", "q", "--backend", worker.url, env={"JQ_TOKEN": SECRET}).code in (0, 3)
         assert SECRET not in worker.said()
+
+
+def test_it_speaks_tls_asks_for_certificates_and_writes_an_access_log(on_memory: Program, client: Program) -> None:
+    authority = trustme.CA()
+    files = {name: str(on_memory.home / name) for name in ("ca.pem", "server.pem", "server.key", "client.pem")}
+    authority.cert_pem.write_to_path(files["ca.pem"])
+    server, known = authority.issue_cert("127.0.0.1"), authority.issue_cert("worker@example.org")
+    server.cert_chain_pems[0].write_to_path(files["server.pem"])
+    server.private_key_pem.write_to_path(files["server.key"])
+    known.private_key_and_cert_chain_pem.write_to_path(files["client.pem"])
+    log = on_memory.home / "access.log"
+    tls = ("--tls-cert", files["server.pem"], "--tls-key", files["server.key"], "--client-ca", files["ca.pem"])
+    with serving(on_memory, "q", "--shell", "true", *tls, "--access-log", str(log)) as worker:
+        assert worker.url.startswith("https://")
+        at = f"{worker.url}?ssl_ca_certs={files['ca.pem']}"
+        assert client("enqueue", "q", "1", "--backend", at).code != 0
+        own = f"&ssl_certfile={files['client.pem']}&ssl_keyfile={files['client.pem']}"
+        client.ok("enqueue", "q", "1", "--backend", at + own)
+        line = until(lambda: log.exists() and log.read_text(), "it is logged").splitlines()[0]
+        assert (json.loads(line)["path"], json.loads(line)["status"]) == ("/v1/store/insert", 200)
+
+
+def test_options_of_a_server_go_with_a_server(on_memory: Program) -> None:
+    result = on_memory("work", "q", "--shell", "true", "--tls-cert", "x.pem")
+    assert (result.code, "--tls-cert goes with --serve" in result.err) == (2, True)
 
 
 @pytest.mark.parametrize(
