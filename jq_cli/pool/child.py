@@ -1,10 +1,9 @@
 """A child of the pool: takes tasks from its parent, runs the handlers, reports what happened. Knows no store.
 
-Tasks run one after another, in the order in which they came; coroutine functions run on an event loop, several at a time.
+Tasks run one after another, in the order in which they came; `async_child` is the one with an event loop.
 Outcomes are reported together, but never kept back for more than about FLUSH_EVERY.
 """
 
-import asyncio
 import os
 import resource
 import signal
@@ -13,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from types import FrameType
 
@@ -152,64 +151,6 @@ class Child:
             raise Stopped
 
 
-class AsyncChild(Child):
-    """Runs coroutine functions on one event loop; the parent never sends more than may run at a time."""
-
-    def main(self) -> None:
-        """Work until the parent closes the link."""
-        self.link.sock.setblocking(True)
-        asyncio.run(self._main())
-
-    async def _main(self) -> None:
-        loop = asyncio.get_running_loop()
-        self.tasks: dict[int, asyncio.Task[None]] = {}
-        self._closed = asyncio.Event()
-        signal.signal(signal.SIGTERM, lambda *_: None)  # `Stop` says it too, and which task is meant
-        loop.add_reader(self.link.fileno(), self._receive)
-        await self._closed.wait()
-
-    def _receive(self) -> None:
-        messages = self.link.receive()
-        if messages is None:
-            self._closed.set()
-            return
-        for message in messages:
-            if isinstance(message, Resume):
-                self.slot.resume()
-            elif isinstance(message, Run):
-                self._start_all(message.tasks)
-            elif running := self.tasks.get(message.seq):
-                running.cancel()
-
-    def _start_all(self, tasks: list[Task]) -> None:
-        for at, task in enumerate(tasks):
-            if self.slot.recalled or not self.slot.begin(task.seq):
-                for left in tasks[at:]:
-                    self.reporter.add(Done(left.id, "unstarted"))
-                return
-            self.tasks[task.seq] = asyncio.create_task(self._run_one(task))
-
-    async def _run_one(self, task: Task) -> None:
-        began = time.monotonic_ns()
-        handler = self.handler_of(task)
-        try:
-            done = await asyncio.wait_for(self._await(handler, task), task.timeout)
-        except TimeoutError:
-            done = Done(task.id, "failed", error=f"timed out after {task.timeout:g} s")
-        except asyncio.CancelledError:
-            done = Done(task.id, "stopped")
-        finally:
-            self.tasks.pop(task.seq, None)
-        self.reporter.add(done, time.monotonic_ns() - began)
-        if not self.tasks:
-            self.reporter.flush()
-
-    async def _await(self, handler: Handler, task: Task) -> Done:
-        if isinstance(handler, CallableHandler) and handler.is_async:
-            return await handler.run_async(task, self)
-        return handler.run(task, self)
-
-
 def _memory() -> int:
     """Resident bytes: now on Linux, the peak elsewhere."""
     try:
@@ -220,12 +161,10 @@ def _memory() -> int:
         return peak if sys.platform == "darwin" else peak * 1024
 
 
-def child_main(sock: socket.socket, slot: Slot, handlers: Mapping[str, Handler], *, memory: bool) -> Callable[[], None]:
-    """What the forked process has to run."""
+def be_child() -> None:
+    """What a forked process does first: it leaves signals meant for the worker alone, and dumps no core."""
     for signum in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
         # A no-op, not SIG_IGN: a command started later would inherit the latter.
         signal.signal(signum, lambda *_: None)
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    is_async = any(isinstance(h, CallableHandler) and h.is_async for h in handlers.values())
-    return (AsyncChild if is_async else Child)(sock, slot, handlers, memory=memory).main

@@ -14,6 +14,7 @@ import socket
 import sys
 import traceback
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from select import select
 
@@ -21,6 +22,7 @@ import msgspec
 
 from jq_cli.errors import JqError
 from jq_cli.handlers.spec import Handler, load
+from jq_cli.pool.child import Child, be_child
 from jq_cli.pool.orders import Notice, Order
 from jq_cli.pool.slots import Slots
 from jq_cli.process import kin
@@ -61,6 +63,7 @@ class Keeper:
         except JqError as error:
             self._tell(Notice("failed", text=str(error)))
             return False
+        self._kind = _kind_of(self._handlers)
         gc.collect()
         gc.freeze()  # children then share these pages instead of copying them at their first collection
         concurrent = all(getattr(handler, "is_async", False) for handler in self._handlers.values())
@@ -108,9 +111,9 @@ class Keeper:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._control.close()
             os.close(self._wake)
-            from jq_cli.pool.child import child_main
-
-            child_main(socket.socket(fileno=fd), self._slots[slot], self._handlers, memory=self._order.memory)()
+            be_child()
+            sock, memory = socket.socket(fileno=fd), self._order.memory
+            self._kind(sock, self._slots[slot], self._handlers, memory=memory).main()
             status = 0
         except BaseException:
             traceback.print_exc()
@@ -164,6 +167,15 @@ class Keeper:
                 return b""
             line += chunk
         return line
+
+
+def _kind_of(handlers: Mapping[str, Handler]) -> type[Child]:
+    """The kind of child these handlers need, imported before any is forked, so that all share it."""
+    if not any(getattr(handler, "is_async", False) for handler in handlers.values()):
+        return Child
+    from jq_cli.pool.async_child import AsyncChild  # loads asyncio
+
+    return AsyncChild
 
 
 def main() -> None:

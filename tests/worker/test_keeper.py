@@ -3,6 +3,8 @@
 import os
 import select
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -54,3 +56,18 @@ def test_a_child_wanted_of_a_keeper_that_is_gone_is_a_socket_at_its_end(crew: Cr
     with crew.spawn(0) as link:
         assert link.recv(1) == b""
     assert crew.notices() is None
+
+
+def test_a_keeper_of_plain_functions_loads_nothing_that_its_children_do_not_need() -> None:
+    code = (
+        "import sys\n"
+        "from jq_cli.handlers.spec import HandlerOptions, HandlerSpec, load\n"
+        "from jq_cli.pool.keeper import _kind_of\n"
+        "kind = _kind_of({'*': load(HandlerSpec('call', target='operator:neg'), HandlerOptions())})\n"
+        "print(kind.__name__, *sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    kind, *loaded = done.stdout.split()
+    assert kind == "Child"
+    assert "jq_cli.pool.child" in loaded  # before the fork, so that its pages are shared
+    assert not {"asyncio", "ssl", "logging", "concurrent.futures", "click", "hashlib", "socketserver"} & {*loaded}
