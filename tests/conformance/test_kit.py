@@ -1,5 +1,6 @@
 """The kit as a stranger uses it: one class in a test file of his own, run by his pytest."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ class Forgetful(MemoryBackend):
 
 class TestForgetful(ConformanceSuite):
     alone = True
+    runs, steps = 200, 6
 
     def open(self, clock, namespace):
         return Forgetful(clock)
@@ -35,7 +37,8 @@ def run(folder: Path, source: str, *options: str) -> str:
     """What pytest prints about a test file with this source."""
     (folder / "test_mine.py").write_text(source)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", *options, "test_mine.py"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
+    env = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # the plugins of our own tests take seconds to import
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False).stdout
 
 
 def test_one_class_runs_all_of_it(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from tests.conformance.mutants_stores import DYNAMODB, OBJECTS, POSTGRES, REDIS,
 from tests.conformance.planting import Mutant, planted
 from tests.dynamodb_server import DynamoServer
 
+SOAK = "JQ_SOAK" in os.environ
 Errors = tuple[type[Exception], ...]
 WRONG: Errors = (AssertionError, BackendUnreachable)
 """A wrong answer or none; a statement that the server cannot parse is another error, and proves nothing."""
@@ -61,7 +62,7 @@ def random_runs(opener: Callable[..., Any], runs: int = 400, **options: Any) -> 
 def test_a_copy_without_a_bug_passes_the_whole_kit(tmp_path: Path) -> None:
     opener = planted("memory", (), tmp_path)
     assert first_to_fail(opener) is None
-    random_runs(opener)
+    random_runs(opener, 400 if SOAK else 100)
 
 
 @pytest.mark.parametrize("mutant", MEMORY, ids=str)
@@ -69,7 +70,6 @@ def test_the_named_tests_catch(mutant: Mutant, tmp_path: Path) -> None:
     assert first_to_fail(planted("memory", mutant.edits, tmp_path)) is not None
 
 
-SOAK = "JQ_SOAK" in os.environ
 LATE_FOUND = (
     "an at_most_once job that must wait is passed by others",
     "the next queue is looked at although a job must wait",

@@ -20,7 +20,7 @@ class ObjectsSuite(ConformanceSuite):
 
 
 class TestFolder(ObjectsSuite):
-    runs, steps = 60, 60
+    runs, steps = 25, 50
 
     @pytest.fixture(autouse=True)
     def folder(self, tmp_path: Path) -> None:
@@ -37,6 +37,7 @@ class TestBucketInMemory(RandomRunsTests):
 
 
 class TestS3(ObjectsSuite):
+    slow = 10  # a simulation; the folder runs the same code on the full numbers
     runs, steps = 5, 30
 
     @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from tests.conformance.damage import damage_sqlite
 
 
 class TestSqlite(ConformanceSuite):
-    runs = 200
+    runs = 50
     steps = 100
 
     @pytest.fixture(autouse=True)
