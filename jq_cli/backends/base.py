@@ -126,9 +126,7 @@ class Controls(msgspec.Struct, frozen=True, omit_defaults=True):
             new = replace(new, paused=True, paused_reason=setting.reason, paused_by=setting.by, paused_until=until)
         elif setting.paused is False:
             new = Controls(max_running=new.max_running)
-        if setting.max_running is not None:
-            new = replace(new, max_running=setting.max_running)
-        return new
+        return new if setting.max_running is None else replace(new, max_running=setting.max_running)
 
 
 class QueueCounts(msgspec.Struct, frozen=True):
@@ -202,6 +200,9 @@ class Backend(Closing):
     prices: Mapping[str, float] = {}
     """Dollars, at list price, for a million of each kind of `requests`."""
 
+    idle_poll: float = 0.0
+    """Seconds to which an idle worker may stretch the pause between looks, where each costs money; 0: not at all."""
+
     @abstractmethod
     def insert(self, drafts: Sequence[Draft]) -> list[Inserted]:
         """Store jobs in order; earlier ones of the batch count when later ones are judged.
@@ -253,9 +254,8 @@ class Backend(Closing):
         return Turned(claimed.now, verdicts, claimed.jobs)
 
     def begin(self, changes: Sequence[Change], claim: Claim) -> Turned | Callable[[], Turned]:
-        """A `turn` in two halves, for callers with something else to do meanwhile: its answer when it is there already, else
-        what waits for it and is called once, before anything else is asked of the store. Either half may raise its errors.
-        Backends that can send without waiting override this."""
+        """A `turn` in two halves: its answer when it is there already, else what waits for it and is called once, before
+        anything else is asked of the store. Either half may raise. Backends that need not wait override this."""
         return self.turn(changes, claim)
 
     @abstractmethod

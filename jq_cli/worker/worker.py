@@ -23,6 +23,7 @@ from jq_cli.process.signals import Signals
 from jq_cli.worker.emptiness import Emptiness
 from jq_cli.worker.options import Tally, WorkerOptions
 from jq_cli.worker.outcomes import Outcomes
+from jq_cli.worker.pace import Pace
 from jq_cli.worker.part import Part
 from jq_cli.worker.served import Served
 from jq_cli.worker.timers import Timers
@@ -68,6 +69,7 @@ class Worker:
         self._ended_by: signal.Signals | None = None
         self._stop_at = 0.0
         self._timers = Timers("poll", "beat", "tick", "look", "empty", "prune")
+        self._pace = Pace(consumer.backend.idle_poll, consumer.lease * HEARTBEAT / HEARTBEAT_VALID / 1_000)
         self._outcomes = Outcomes(consumer, say, lambda delay: self._timers.hasten("poll", delay / 1_000))
         self._served = Served(consumer.backend, options.queues, handlers, self._selector)
         self._wants_idle = False
@@ -75,7 +77,6 @@ class Worker:
         self._flight: Begun | None = None
         self._hurried = False
         self._lifeline = Lifeline(consumer.lease)
-        self._beat_every = consumer.lease * HEARTBEAT / HEARTBEAT_VALID / 1_000
         self._pool = Pool(handlers, options.pool, self._selector, env)
 
     @property
@@ -163,9 +164,9 @@ class Worker:
             self._pool.submit(landed)
 
     def _keep_up(self) -> None:
-        if self._timers.due("beat", self._beat_every):
+        if self._timers.due("beat", self._pace.beat(bool(self._pool.held()))):
             self._beat()
-        if self._timers.due("tick", TICK):
+        if self._timers.due("tick", self._pace.pause(TICK)):
             self._maintain()
         if not self.options.queues and self._timers.due("look", LOOK_UP):
             self._served.look_up()
@@ -184,7 +185,7 @@ class Worker:
     def _turn(self, landed: int) -> None:
         """Settle and claim. A store that can be sent this without waiting works on it while the children and this loop do;
         `landed`: how many jobs came with the last turn, not with the pool yet."""
-        if self._timers.due("poll", POLL if self._served.hinted else POLL_WITHOUT_HINTS):
+        if self._timers.due("poll", POLL if self._served.hinted else self._pace.pause(POLL_WITHOUT_HINTS)):
             self._served.dry = False
         # A job that ended may have made room under its queue's limit, which nobody announces: so outcomes always ask for more.
         if (self._served.dry and not self._outcomes.pending) or not self._wants_jobs(landed):
@@ -213,6 +214,9 @@ class Worker:
             self._lifeline.renewed(turn.sent_at)
         self._served.dry = not jobs and turn.idle > 0 and self._served.hints == turn.hints
         self._wants_idle = not jobs
+        if jobs:
+            self._pace.found()
+            self._timers.hasten("beat", self._pace.beat(True))
         return jobs
 
     def _wants_jobs(self, landed: int = 0) -> bool:
@@ -240,6 +244,7 @@ class Worker:
             "running": self._pool.running(),
             "done": self.tally.succeeded + self.tally.failed + self.tally.lost,
             "state": self._state,
+            "valid": round(self._pace.beat(bool(self._pool.held())) * 1_000 * HEARTBEAT_VALID / HEARTBEAT),
         }
         for part in self._parts:
             fields |= part.registration()
@@ -317,7 +322,7 @@ class Worker:
         return self._lifeline.broken and (over or self._hurried)
 
     def _looks_empty(self) -> bool:
-        return self._nothing_left() and self._served.dry and self._timers.due("empty", EMPTY_CHECK)
+        return self._nothing_left() and self._served.dry and self._timers.due("empty", self._pace.pause(EMPTY_CHECK))
 
     def _nothing_left(self) -> bool:
         return not (self._flight or self._outcomes.pending or self._pool.ended or self._pool.held())

@@ -25,11 +25,13 @@ def test_an_address_names_table_region_and_shards() -> None:
     [
         ("dynamodb://jo", {}, "3 to 255 of A-Z a-z 0-9 _ . -, got 'dynamodb://jo'"),
         ("dynamodb://a/b", {}, "expected dynamodb://TABLE"),
-        ("dynamodb://jobs?reggion=x", {}, "unknown option 'reggion'; known: region, endpoint, shards, timeout"),
+        ("dynamodb://jobs?reggion=x", {}, "unknown option 'reggion'; known: region, endpoint, shards, timeout, poll"),
         ("dynamodb://jobs", {"shards": 0}, "shards: expected 1..64, got '0'"),
         ("dynamodb://jobs?shards=2.5", {}, "shards: expected 1..64, got '2.5'"),
         ("dynamodb://jobs?timeout=10m1s", {}, "timeout: expected 0.1..600 s, got '10m1s'"),
         ("dynamodb://jobs?timeout=soon", {}, "timeout: "),
+        ("dynamodb://jobs?poll=0.2s", {}, "poll: expected 0.25..60 s, got '0.2s'"),
+        ("dynamodb://jobs", {"poll": "61s"}, "poll: expected 0.25..60 s, got '61s'"),
     ],
 )
 def test_a_bad_address_names_the_thing_and_the_bound(url: str, options: dict[str, object], words: str) -> None:

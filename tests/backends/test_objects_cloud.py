@@ -150,12 +150,15 @@ def test_nothing_is_lost_or_done_twice_in_a_storm(through: Through) -> None:
 @pytest.mark.parametrize(
     ("url", "error"),
     [
-        ("s3://b?nosuch=1", "unknown option 'nosuch'; known: endpoint, profile, region, timeout"),
+        ("s3://b?nosuch=1", "unknown option 'nosuch'; known: endpoint, poll, profile, region, timeout"),
         ("gs://b?region=x", "unknown option 'region'"),
         ("s3://", "expected s3://bucket/prefix"),
         ("s3://b c/x", "cannot be the name of a bucket"),
         ("s3://b/../x", "cannot be part of a prefix"),
         ("s3://b?timeout=0s", "expected more than 0 and at most 600 s"),
+        ("gs://b?poll=0s", "poll: expected 0.25..60 s, got '0s'"),
+        ("s3://b?poll=2m", "poll: expected 0.25..60 s, got '2m'"),
+        ("file:///x?poll=5s", "unknown option 'poll'; known: timeout"),
         ("file://", "expected file:///folder"),
         ("file:///x?region=y", "unknown option 'region'; known: timeout"),
         ("az://c?account=a&timeout=1", "needs a unit"),

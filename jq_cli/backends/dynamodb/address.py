@@ -9,23 +9,28 @@ from jq_cli.draft import seconds
 from jq_cli.errors import InvalidField, UsageError
 
 SCHEME = "dynamodb://"
-OPTIONS = ("region", "endpoint", "shards", "timeout")
+OPTIONS = ("region", "endpoint", "shards", "timeout", "poll")
 MAX_SHARDS = 64
 TIMEOUT = 2.0
 MIN_TIMEOUT = 0.1
 MAX_TIMEOUT = 600.0
+POLL = 5.0
+MIN_POLL = 0.25
+MAX_POLL = 60.0
 
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
 
 class Address(msgspec.Struct, frozen=True):
-    """One table. `shards`: over how many partitions the jobs of a queue are spread. `timeout` in seconds for each call."""
+    """One table. `shards`: over how many partitions the jobs of a queue are spread. `timeout` in seconds for each call,
+    `poll` seconds to which an idle worker stretches its pauses."""
 
     table: str
     region: str | None = None
     endpoint: str | None = None
     shards: int = 1
     timeout: float = TIMEOUT
+    poll: float = POLL
 
     @property
     def url(self) -> str:
@@ -48,7 +53,8 @@ def read_address(url: str, options: dict[str, object]) -> Address:
         _text("region", given.get("region")),
         _text("endpoint", given.get("endpoint")),
         _shards(given.get("shards", 1)),
-        _timeout(given.get("timeout", TIMEOUT)),
+        _duration("timeout", given.get("timeout", TIMEOUT), MIN_TIMEOUT, MAX_TIMEOUT),
+        _duration("poll", given.get("poll", POLL), MIN_POLL, MAX_POLL),
     )
 
 
@@ -65,8 +71,8 @@ def _shards(value: object) -> int:
     return int(text)
 
 
-def _timeout(value: object) -> float:
-    number = seconds(value, "timeout") if isinstance(value, str | int | float) else -1.0
-    if not MIN_TIMEOUT <= number <= MAX_TIMEOUT:
-        raise InvalidField("timeout", f"expected {MIN_TIMEOUT:g}..{MAX_TIMEOUT:g} s, got {str(value)[:40]!r}")
+def _duration(name: str, value: object, least: float, most: float) -> float:
+    number = seconds(value, name) if isinstance(value, str | int | float) else -1.0
+    if not least <= number <= most:
+        raise InvalidField(name, f"expected {least:g}..{most:g} s, got {str(value)[:40]!r}")
     return number

@@ -51,6 +51,7 @@ class DynamoBackend(Backend):
 
     def __init__(self, address: Address, namespace: str, clock: Clock | None) -> None:
         self.url = address.url
+        self.idle_poll = address.poll
         self._client = Client(address)
         self._keys = Keys(namespace, address.shards)
         self._clock = clock or self._client.clock

@@ -14,22 +14,26 @@ TIMEOUTS = {"file": 2.0, "s3": 5.0, "gs": 5.0, "az": 5.0}
 """Seconds for which a call tries, by scheme."""
 
 MAX_TIMEOUT = 600.0
+POLL = 5.0
+MIN_POLL, MAX_POLL = 0.25, 60.0
 OPTIONS = {
     "file": ("timeout",),
-    "s3": ("endpoint", "profile", "region", "timeout"),
-    "gs": ("timeout",),
-    "az": ("account", "endpoint", "timeout"),
+    "s3": ("endpoint", "poll", "profile", "region", "timeout"),
+    "gs": ("poll", "timeout"),
+    "az": ("account", "endpoint", "poll", "timeout"),
 }
 
 
 class Address(msgspec.Struct, frozen=True):
-    """A store's URL, read. `bucket` is empty for a folder, whose `path` is absolute; else `path` is the prefix."""
+    """A store's URL, read. `bucket` is empty for a folder, whose `path` is absolute; else `path` is the prefix.
+    `poll`: seconds to which an idle worker stretches its pauses."""
 
     scheme: str
     bucket: str
     path: str
     timeout: float
     options: dict[str, str] = {}
+    poll: float = 0.0
 
     @property
     def url(self) -> str:
@@ -52,11 +56,12 @@ def read_address(url: str, options: dict[str, object]) -> Address:
     if unknown:
         raise UsageError(f"{scheme}://: unknown option {unknown[0][:40]!r}; known: {', '.join(OPTIONS[scheme])}")
     timeout = _timeout(given.pop("timeout", TIMEOUTS[scheme]))
+    poll = _poll(given.pop("poll", POLL))
     texts = {name: str(value) for name, value in given.items()}
     if scheme == "file":
         return Address(scheme, "", _path(location), timeout, texts)
     bucket, _, prefix = location.partition("/")
-    return Address(scheme, _bucket(bucket), _prefix(prefix), timeout, texts)
+    return Address(scheme, _bucket(bucket), _prefix(prefix), timeout, texts, poll)
 
 
 def open_store(address: Address, namespace: str) -> Store:
@@ -105,4 +110,11 @@ def _timeout(value: Any) -> float:
     number = seconds(value, "timeout") if isinstance(value, str | int | float) else -1.0
     if not 0 < number <= MAX_TIMEOUT:
         raise InvalidField("timeout", f"expected more than 0 and at most {MAX_TIMEOUT:g} s, got {str(value)[:40]!r}")
+    return number
+
+
+def _poll(value: Any) -> float:
+    number = seconds(value, "poll") if isinstance(value, str | int | float) else -1.0
+    if not MIN_POLL <= number <= MAX_POLL:
+        raise InvalidField("poll", f"expected {MIN_POLL:g}..{MAX_POLL:g} s, got {str(value)[:40]!r}")
     return number

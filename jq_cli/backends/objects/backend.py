@@ -45,11 +45,14 @@ def open_objects(url: str, *, namespace: str = "jq", clock: Clock | None = None,
     """Open a folder (`file:///srv/jq`) or a bucket (`s3://bucket/prefix`, `gs://`, `az://`).
 
     Options, here or in the URL's query: `timeout`, for how long a call tries (seconds or a duration; 2 s for a folder, 5 s
-    else); for S3 `region`, `endpoint` and `profile`; for Azure `account` and `endpoint`.
+    else); for buckets `poll`, to which an idle worker stretches its pauses (0.25 to 60 s, 5 s); for S3 `region`, `endpoint`
+    and `profile`; for Azure `account` and `endpoint`.
     Raises UsageError for other options, BackendError and its kin when the store cannot be used.
     """
     address = read_address(url, options)
-    return ObjectsBackend(open_store(address, namespace), clock, timeout=address.timeout)
+    backend = ObjectsBackend(open_store(address, namespace), clock, timeout=address.timeout)
+    backend.idle_poll = address.poll
+    return backend
 
 
 class ObjectsBackend(Backend):
