@@ -19,6 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.servers import DEADLINE, NoServer, die_with_parent, free_port
 
 SUPERUSER, PASSWORD = "postgres", "secret"
@@ -239,6 +241,8 @@ def _copy_empty(data: Path) -> None:
 
 
 def _copy_standby(primary: PostgresServer, data: Path) -> None:
+    if not (bin_folder() / "pg_basebackup").exists():
+        pytest.skip(f"no standby: the Postgres programs in {bin_folder()} come without pg_basebackup")
     where = ("-h", str(primary.folder), "-p", str(primary.port), "-U", SUPERUSER)
     _run("pg_basebackup", "-D", str(data), "-R", "-X", "stream", "-c", "fast", "--no-sync", *where)
 
