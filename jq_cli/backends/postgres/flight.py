@@ -1,6 +1,6 @@
 """A step on its way: sent, while its answer is not read yet. The server works on it and the caller does something else."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from jq_cli.backends.postgres.connection import TimedConnection
@@ -26,27 +26,3 @@ class Flight:
             if last is not None:
                 send(self.connection, last)
         return [fetched(cursor) for cursor in self._cursors]
-
-
-class Answer:
-    """What a call gives or raises: made once, by its owner or by whoever must wait for it first."""
-
-    def __init__(self, call: Callable[[], list[Rows]]) -> None:
-        self._call = call
-        self._rows: list[Rows] | None = None
-        self._error: Exception | None = None
-
-    def take(self) -> list[Rows]:
-        """What it gave. Raises what it raised."""
-        self.await_it()
-        if self._error is not None:
-            raise self._error
-        return self._rows or []
-
-    def await_it(self) -> None:
-        """Make the call, unless it was made."""
-        if self._rows is None and self._error is None:
-            try:
-                self._rows = self._call()
-            except Exception as error:
-                self._error = error

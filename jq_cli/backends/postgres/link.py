@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 from psycopg import Error
 
+from jq_cli.backends.answer import Answer
 from jq_cli.backends.postgres.address import Address
 from jq_cli.backends.postgres.arrays import numbers, texts
 from jq_cli.backends.postgres.connection import TimedConnection, connect
 from jq_cli.backends.postgres.errors import hopeless, in_the_way, lost, translating
-from jq_cli.backends.postgres.flight import Answer, Flight
+from jq_cli.backends.postgres.flight import Flight
 from jq_cli.backends.postgres.statement import Rows, Statement, fetched, send
 from jq_cli.errors import BackendError
 
@@ -50,7 +51,7 @@ class Link:
         self.connections = 0
         self._greet = greet
         self._connection: TimedConnection | None = None
-        self._answer: Answer | None = None
+        self._answer: Answer[list[Rows]] | None = None
         self._pid = os.getpid()
 
     def rows(self, sql: str, *values: Any, again: bool = True) -> Rows:

@@ -2,7 +2,7 @@
 over the keys of one queue; lua/prelude.lua draws the layout, docs/redis.md is for operators."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -97,41 +97,55 @@ class RedisBackend(Backend):
     def turn(self, changes: Sequence[Change], claim: Claim) -> Turned:
         """See Backend. One round trip for up to 1,000 changes and a claim over up to 32 queues. A claim whose answer was lost
         is not sent again. It may give fewer jobs than there are: 16 MiB at once, or what was taken in within the deadline."""
+        steps = self._steps(changes, claim)
+        call = next(steps)
+        return self._finished(steps, self._client.call(call, again=claim.limit <= 0), again=claim.limit <= 0)
+
+    def begin(self, changes: Sequence[Change], claim: Claim) -> Callable[[], Turned]:
+        """See Backend. The first round trip, which as a rule is the only one, is under way between the halves."""
+        steps = self._steps(changes, claim)
+        answer = self._client.begin(next(steps))
+        return lambda: self._finished(steps, answer(), again=False)
+
+    def _finished(self, steps: Generator[Call, Any, Turned], answer: Any, *, again: bool) -> Turned:
+        try:
+            while True:
+                answer = self._client.call(steps.send(answer), again=again)
+        except StopIteration as end:
+            turned: Turned = end.value
+            return turned
+
+    def _steps(self, changes: Sequence[Change], claim: Claim) -> Generator[Call, Any, Turned]:
+        """The script calls of a turn, one after the other; takes the answer to each and gives what they come to."""
         verdicts: list[Verdict] = ["lost"] * len(changes)
         *early, pending = calls_of(changes)
-        for call in early:
-            self._turn(changes, call, _NOTHING, verdicts)
+        for parts in early:
+            told = yield self._turn(changes, parts, _NOTHING)
+            _note(verdicts, parts, told[1])
         jobs: list[Job] = []
         until = time.monotonic() + self._client.address.timeout
         for queues in batched(claim.queues, QUEUES_AT_ONCE) or [()]:
             while True:
                 rest = replace(claim, queues=queues, limit=claim.limit - len(jobs), idle=claim.idle - len(jobs))
-                now, more, ends = self._turn(changes, pending, rest, verdicts)
-                jobs, pending = jobs + more, []
-                if ends != "again" or time.monotonic() > until:
+                now, told, ends, *claimed = yield self._turn(changes, pending, rest)
+                _note(verdicts, pending, told)
+                for number, *stored in claimed:
+                    jobs += claimed_jobs(rest, queues[number - 1], now, stored)
+                pending = []
+                if ends != b"again" or time.monotonic() > until:
                     break
             if ends or len(jobs) >= claim.limit:
                 break
         return Turned(now, verdicts, jobs)
 
-    def _turn(
-        self, changes: Sequence[Change], parts: Sequence[Part], claim: Claim, verdicts: list[Verdict]
-    ) -> tuple[int, list[Job], str]:
-        """One script call: settle some parts of the changes, then claim. Gives now, the jobs, and why the claim ended."""
+    def _turn(self, changes: Sequence[Change], parts: Sequence[Part], claim: Claim) -> Call:
+        """One script call: settle some parts of the changes, then claim. Answers now, the verdicts, why the claim ended, and
+        what was claimed of each queue."""
         packed = Packed(claim.queues)
         for queue, numbers in parts:
             packed.add(queue, [changes[n] for n in numbers])
         asked = (text_of(claim.worker), claim.lease, text_of(claim.nonce), claim.limit, claim.idle, len(claim.queues))
-        words = (self._time(), *asked, packed.shapes, *packed.sections)
-        answer = self._client.call(Call("turn", self._keys.of(packed.queues), words), again=claim.limit <= 0)
-        now, told, ends, *claimed = answer
-        order = [n for _, numbers in parts for n in numbers]
-        for n, at in zip(order, range(0, len(told), 2), strict=True):
-            verdicts[n] = _VERDICTS[told[at : at + 2]]
-        jobs: list[Job] = []
-        for queue, *stored in claimed:
-            jobs += claimed_jobs(claim, claim.queues[queue - 1], now, stored)
-        return now, jobs, ends.decode()
+        return Call("turn", self._keys.of(packed.queues), (self._time(), *asked, packed.shapes, *packed.sections))
 
     def extend(self, leases: Sequence[Token], *, lease: int, live: Mapping[str, bytes] | None = None) -> Extended:
         calls: list[Call] = []
@@ -245,6 +259,13 @@ class RedisBackend(Backend):
             self._client.call(("SADD", self._keys.queues, *sorted(new)))
             self._registered |= new
             self._registered_on = self._client.connections
+
+
+def _note(verdicts: list[Verdict], parts: Sequence[Part], told: bytes) -> None:
+    """Put what a call told of some parts of the changes where it belongs: two letters for each."""
+    order = [n for _, numbers in parts for n in numbers]
+    for n, at in zip(order, range(0, len(told), 2), strict=True):
+        verdicts[n] = _VERDICTS[told[at : at + 2]]
 
 
 def open_redis(url: str, *, namespace: str = "jq", clock: Clock | None = None, **options: Any) -> Backend:

@@ -3,11 +3,13 @@ sends again what may be sent again, and turns every error into ours."""
 
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import hiredis
 
+from jq_cli.backends.answer import Answer
 from jq_cli.backends.redis.address import Address
 from jq_cli.backends.redis.connection import Command, Connection, pack
 from jq_cli.backends.redis.errors import PASSING, code_of, hopeless, translating
@@ -27,6 +29,7 @@ class RedisClient:
         self.address = address
         self.connections = 0
         self._connection: Connection | None = None
+        self._answer: Answer[Any] | None = None
 
     def call(self, command: Asked, *, again: bool = True) -> Any:
         """The answer to one command. With `again` it is sent once more when the connection is lost before the answer came;
@@ -35,10 +38,40 @@ class RedisClient:
 
     def pipeline(self, commands: Iterable[Asked], *, again: bool = True) -> list[Any]:
         """The answers to several commands, each sent as soon as it is made, none waiting for an answer in between."""
+        with self._patient() as patience:
+            sent, answers = self._exchange(iter(commands), patience, again)
+            return self._accepted(sent, answers, patience, again)
+
+    def begin(self, command: Asked) -> Callable[[], Any]:
+        """As `call` without `again`, in two halves: sends the command, and gives what waits for the answer, for as long as a
+        call may take. What else is asked meanwhile waits for it first."""
+        with self._patient() as patience:
+            connection = self._open(patience, check=True)
+            try:
+                connection.send([self._packed(command)], patience.deadline)
+            except BaseException:
+                self.close()
+                raise
+        answer = self._answer = Answer(lambda: self._land(command, connection))
+        return answer.take
+
+    def _land(self, command: Asked, connection: Connection) -> Any:
+        self._answer = None
+        with self._patient() as patience:
+            try:
+                answer = connection.receive(patience.deadline)
+            except BaseException:
+                self.close()
+                raise
+            return self._accepted([command], [answer], patience, again=False)[0]
+
+    @contextmanager
+    def _patient(self) -> Iterator["_Patience"]:
+        """The time that a call has; its errors become ours."""
         patience = _Patience(self.address.timeout)
         with translating(self.address.shown):
             try:
-                return self._answers(commands, patience, again)
+                yield patience
             except TimeoutError as error:
                 raise patience.last or error from None
 
@@ -48,9 +81,8 @@ class RedisClient:
             self._connection.close()
             self._connection = None
 
-    def _answers(self, commands: Iterable[Asked], patience: "_Patience", again: bool) -> list[Any]:
+    def _accepted(self, sent: list[Asked], answers: list[Any], patience: "_Patience", again: bool) -> list[Any]:
         """The answers, once no command is refused any more."""
-        sent, answers = self._exchange(iter(commands), patience, again)
         while refused := [n for n, answer in enumerate(answers) if isinstance(answer, hiredis.ReplyError)]:
             for n in {_reason(sent[n], answers[n]): n for n in refused}.values():
                 self._clear_way(sent[n], answers[n], patience)
@@ -65,7 +97,7 @@ class RedisClient:
         answers: list[Any] = []
         connection = self._open(patience, check=not again)
         try:
-            connection.send((self._packed(command, sent) for command in commands), patience.deadline)
+            connection.send((self._packed(command) for command in _noted(commands, sent)), patience.deadline)
             while len(answers) < len(sent):
                 answers.append(connection.receive(patience.deadline))
         except BaseException as error:
@@ -79,13 +111,15 @@ class RedisClient:
             return sent[:done] + more[0], answers + more[1]
         return sent, answers
 
-    def _packed(self, command: Asked, sent: list[Asked]) -> bytes:
-        sent.append(command)
+    @staticmethod
+    def _packed(command: Asked) -> bytes:
         if isinstance(command, Call):
             command = ("EVALSHA", script(command.name).sha, *command.arguments)
         return pack(command)
 
     def _open(self, patience: "_Patience", *, check: bool) -> Connection:
+        if self._answer is not None:
+            self._answer.await_it()
         if check and self._connection is not None and self._connection.ended():
             self.close()
         while self._connection is None:
@@ -114,6 +148,12 @@ class RedisClient:
         _, (answer,) = self._exchange(iter([load]), patience, again=True)
         if isinstance(answer, hiredis.ReplyError):
             self._clear_way(load, answer, patience)
+
+
+def _noted(commands: Iterator[Asked], sent: list[Asked]) -> Iterator[Asked]:
+    for command in commands:
+        sent.append(command)
+        yield command
 
 
 def _reason(command: Asked, error: hiredis.ReplyError) -> tuple[str, str]:
