@@ -105,9 +105,10 @@ class Consumer:
         """Claim up to `limit` jobs that may start now."""
         return self.turn((), queues, limit, idle)[1]
 
-    def settle(self, job: Job, outcome: Outcome) -> Change:
-        """The change that an outcome makes; pass it to `turn` or `write`."""
-        return lifecycle.settle(job, outcome, now=self.now(), rand=self._rand(), keeping=self._keeping(job.queue))
+    def settle(self, job: Job, outcome: Outcome, now: int | None = None) -> Change:
+        """The change that an outcome makes; pass it to `turn` or `write`. `now`: what `now()` gave, for many at a time."""
+        now = self.now() if now is None else now
+        return lifecycle.settle(job, outcome, now=now, rand=self._rand(), keeping=self._keeping(job.queue))
 
     def lose(self, job: Job, why: str) -> Change:
         """The change for a running job whose process this worker saw die."""

@@ -65,8 +65,7 @@ def settle(job: Job, outcome: Outcome, *, now: int, rand: float, keeping: Keepin
 
 def succeed(job: Job, result: msgspec.Raw, keeping: Keeping = KEEPING, *, note: str = "") -> Change:
     """The job is done. A `note` says what went wrong with keeping its result."""
-    new = replace(job, state="succeeded", result=result, last_error=note or job.last_error)
-    return _finish(new, job, keeping, ("succeeded",))
+    return _finish(job, keeping, ("succeeded",), state="succeeded", result=result, last_error=note or job.last_error)
 
 
 def fail(job: Job, error: str, *, now: int, rand: float, keeping: Keeping = KEEPING, least_delay: int = 0) -> Change:
@@ -116,7 +115,7 @@ def release(job: Job, keeping: Keeping = KEEPING, *, kind: str = "released") -> 
 
 def cancelled(job: Job, keeping: Keeping = KEEPING) -> Change:
     """The end of a job that an operator asked to cancel."""
-    return _finish(replace(job, state="cancelled", reason="cancelled"), job, keeping, ())
+    return _finish(job, keeping, (), state="cancelled", reason="cancelled")
 
 
 def refusal(job: Job, *, now: int, keeping: Keeping = KEEPING) -> Change | None:
@@ -222,10 +221,15 @@ def unfenced(change: Change, job: Job, mark: str) -> Change:
 
 
 def _change(job: Job, new: Job, *, kind: str, delay: int | None = None, totals: tuple[str, ...] = ()) -> Change:
-    # The mark of a settle follows from the lease and what it says, so that the same report sent again is recognised.
-    mark = f"{job.token}:{kind}"
     step = Step(job, new, kind)
-    return Change(job.queue, job.id, job.token or "", True, mark, new, delay=delay, totals=totals, step=step)
+    return Change(
+        job.queue, job.id, job.token or "", True, _mark(job, kind), new, delay=delay, totals=totals, step=step
+    )
+
+
+def _mark(job: Job, kind: str) -> str:
+    # The mark of a settle follows from the lease and what it says, so that the same report sent again is recognised.
+    return f"{job.token}:{kind}"
 
 
 def _since(job: Job, change: Change) -> Change:
@@ -242,14 +246,17 @@ def _again(job: Job, delay: int, keeping: Keeping, totals: tuple[str, ...] = ())
 
 
 def _die(job: Job, reason: str, keeping: Keeping, *totals: str) -> Change:
-    return _finish(replace(job, state="dead", reason=reason), job, keeping, (*totals, "dead"))
+    return _finish(job, keeping, (*totals, "dead"), state="dead", reason=reason)
 
 
-def _finish(new: Job, job: Job, keeping: Keeping, totals: tuple[str, ...]) -> Change:
-    new = replace(new, finished_at=None, **_RESET)
+def _finish(job: Job, keeping: Keeping, totals: tuple[str, ...], **end: object) -> Change:
+    # Every job that succeeds comes by here, so each record is made once and in place.
+    new = replace(job, finished_at=None, **_RESET, **end)
     keep, cap = _kept(new, keeping)
-    change = _change(job, new, kind=new.state, totals=totals)
-    return replace(change, job=None if keep == 0 else new, keep=keep, cap=cap, keys=_ended_keys(new))
+    return Change(
+        job.queue, job.id, job.token or "", True, _mark(job, new.state), None if keep == 0 else new, None, keep, cap, False,
+        totals, _ended_keys(new), None, Step(job, new, new.state),
+    )  # fmt: skip
 
 
 def _kept(job: Job, keeping: Keeping) -> tuple[int | None, int | None]:

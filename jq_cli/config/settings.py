@@ -3,6 +3,7 @@
 `config.load` makes them. `Settings.sources` tells for each value that is not a built-in default where it came from.
 """
 
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -19,6 +20,8 @@ from jq_cli.store_url import mask_url
 
 VISIBILITY = (1, 86_400)
 """The least and the most seconds for which a client without heartbeats may claim a job."""
+
+_keeping = lru_cache(Keeping)  # asked for with every job that ends
 
 Keys = tuple[str, ...]
 """Where a value stands: the keys that lead to it, such as ("queues", "emails", "priority")."""
@@ -131,7 +134,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def keeping(self, name: str) -> Keeping:
         """How long finished jobs of a queue are kept."""
         queue = self.queue(name)
-        return Keeping(queue.retention, queue.retention_count, queue.dlq_retention)
+        return _keeping(queue.retention, queue.retention_count, queue.dlq_retention)
 
     def visibility_timeout(self, name: str) -> float:
         """Seconds for which a job of a queue belongs to a client that sends no heartbeat."""

@@ -47,36 +47,37 @@ class Backlog:
         return max(0, free - len(self.jobs))
 
     def deal(self) -> None:
-        """Give jobs to children, as tasks in their `batch` to be sent."""
-        takers = [child for child in self._children if child.open]
+        """Give jobs to children, as tasks in their `batch` to be sent: each to the one with least to do, until that one may not
+        take it."""
         depth = self.depth()
-        while self.jobs and (child := self._taker(self.jobs[0], takers, depth)):
-            child.seq += 1
-            job = self.jobs.popleft()
-            child.tasks[job.id] = (child.seq, job)
-            child.batch.append(_task(child.seq, job))
-            if child.seq == self._options.max_jobs:
-                child.retiring = True
-                takers.remove(child)
+        takers = [child for child in self._children if child.open]
+        while self.jobs and takers:
+            least = min(map(_load, takers))
+            for child in [child for child in takers if len(child.tasks) == least]:
+                if not self.jobs or not self._takes(child, self.jobs[0], depth):
+                    return
+                _give(child, self.jobs.popleft())
+                if child.seq == self._options.max_jobs:
+                    child.retiring = True
+                    takers.remove(child)
 
-    def _taker(self, job: Job, takers: list[Member], depth: int) -> Member | None:
-        """The child that should run the job next: the one with least to do, if it may take it."""
-        child = min(takers, key=_load, default=None)
-        if child is None or len(child.tasks) >= depth or child.alone:
-            return None
-        if job.losses and child.tasks:
-            return None
-        if job.delivery == "at_most_once" and len(child.tasks) >= self._options.concurrency:
-            return None
-        return child
+    def _takes(self, child: Member, job: Job, depth: int) -> bool:
+        """Whether the child may have the job now."""
+        load = len(child.tasks)
+        if load >= depth or (load and (job.losses or child.alone)):
+            return False
+        return job.delivery != "at_most_once" or load < self._options.concurrency
 
 
 def _load(child: Member) -> int:
     return len(child.tasks)
 
 
-def _task(seq: int, job: Job) -> Task:
-    return Task(
+def _give(child: Member, job: Job) -> None:
+    child.seq = seq = child.seq + 1
+    child.tasks[job.id] = (seq, job)
+    task = Task(
         seq, job.id, job.queue, job.payload, job.attempt, job.priority, job.created_at, job.token or "",
         job.timeout, job.headers, job.schedule,
     )  # fmt: skip
+    child.batch.append(task)

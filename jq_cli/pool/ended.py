@@ -22,10 +22,14 @@ class Ended(msgspec.Struct, frozen=True):
     why: str = ""
 
 
+_SUCCEEDED = Outcome("succeeded")
+
+
 def reported(child: Member, job: Job, done: Done) -> Ended:
     """The end of a started task that its child reported."""
-    outcome = Outcome(done.kind, msgspec.Raw(done.result), done.error, done.delay, done.output)
-    why, _ = child.stops.pop(done.id, ("", 0.0))
+    bare = not (done.result or done.error) and done.output is None and done.kind == "succeeded"
+    outcome = _SUCCEEDED if bare else Outcome(done.kind, msgspec.Raw(done.result), done.error, done.delay, done.output)
+    why, _ = child.stops.pop(done.id, ("", 0.0)) if child.stops else ("", 0.0)
     if done.kind == "stopped":
         return Ended(job, "stopped", outcome, why or "shutdown")
     return Ended(job, "outcome", outcome)

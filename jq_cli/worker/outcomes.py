@@ -1,6 +1,6 @@
 """The outcomes of executions on their way to the store: what each end means, what is not written yet, and the tally."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -29,13 +29,15 @@ class Outcomes:
         self._say = say
         self._comes_back = comes_back
 
-    def add(self, ended: Iterable[Ended]) -> None:
+    def add(self, ended: Sequence[Ended]) -> None:
         """Decide what each end means; what must be written waits in `pending`."""
+        if not ended:
+            return
+        now, self.newest = self._consumer.now(), boot_time()
         for each in ended:
-            change = self._change(each)
+            change = self._change(each, now)
             if change is not None:
                 self.pending.append((change, each))
-                self.newest = boot_time()
 
     def write(self) -> None:
         """Write what is pending. Without an answer it stays pending."""
@@ -60,11 +62,11 @@ class Outcomes:
         )
         self.pending = []
 
-    def _change(self, ended: Ended) -> Change | None:
+    def _change(self, ended: Ended, now: int) -> Change | None:
         job = ended.job
         match ended.how:
             case "outcome" if ended.outcome is not None:
-                return self._consumer.settle(job, ended.outcome)
+                return self._consumer.settle(job, ended.outcome, now)
             case "unstarted":
                 return lifecycle.release(job)
             case "lost":
