@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from jq_cli.backends.redis.batches import STEP, by_queue
 from jq_cli.backends.redis.connection import Word
@@ -54,17 +55,22 @@ class Packed:
         if queue not in self.queues:
             self.queues.append(queue)
         self.sections += (self.queues.index(queue) + 1, len(changes))
-        run, size, size_at = None, 0, 0
+        run, kind, size, size_at = None, None, 0, 0
         for change in changes:
-            shape = _shape(change)
-            begun = (self._number(shape), change.expect, _place(change, shape))
-            if begun != run:
-                run, size, size_at = begun, 0, len(self.sections) + 3
-                expect = lease_start(change.expect) if change.fenced else text_of(change.expect)
-                self.sections += (begun[0], expect, begun[2], 0)
+            alike = _kind(change)
+            row = b"" if alike == kind else None
+            if row is None:
+                kind, shape = alike, _shape(change)
+                begun = (self._number(shape), change.expect, _place(change, shape))
+                if begun != run:
+                    run, size, size_at = begun, 0, len(self.sections) + 3
+                    expect = lease_start(change.expect) if change.fenced else text_of(change.expect)
+                    self.sections += (begun[0], expect, begun[2], 0)
+                row = _row(change, shape)
             size += 1
             self.sections[size_at] = size
-            self._add(change, shape)
+            self.sections += (change.id, row)
+            self._add_rest(change, shape)
 
     def _number(self, shape: Shape) -> bytes:
         number = self._shapes.get(shape)
@@ -72,14 +78,9 @@ class Packed:
             number = self._shapes[shape] = b"%d" % (len(self._shapes) + 1)
         return number
 
-    def _add(self, change: Change, shape: Shape) -> None:
-        job = change.job
-        if job is None:
-            self.sections += (change.id, text_of(change.mark))
-        else:
-            self.sections += (change.id, open_row(job, change.mark, stamp=shape.stamp))
-            if shape.payload or shape.output or shape.lease or shape.expires:
-                self._add_parts(job, change, shape)
+    def _add_rest(self, change: Change, shape: Shape) -> None:
+        if change.job is not None and (shape.payload or shape.output or shape.lease or shape.expires):
+            self._add_parts(change.job, change, shape)
         if shape.keys:
             self.sections.append(len(change.keys))
             for key in change.keys:
@@ -100,6 +101,17 @@ def _described(shape: Shape) -> dict[str, object]:
     parts = shape.payload + shape.output + shape.lease + shape.expires
     described: dict[str, object] = msgspec.to_builtins(shape)
     return {"base": 0, "totals": (), **described, "width": _FIXED + parts}
+
+
+def _kind(change: Change) -> Change:
+    """The change without what differs among those of jobs that were enqueued and claimed together and ended alike. Where it is
+    equal, all that is sent is, but for the id and the parts of a change."""
+    job = change.job
+    return replace(change, id="", step=None, job=None if job is None else replace(job, id="", payload=b""))
+
+
+def _row(change: Change, shape: Shape) -> bytes:
+    return text_of(change.mark) if change.job is None else open_row(change.job, change.mark, stamp=shape.stamp)
 
 
 def _shape(change: Change) -> Shape:

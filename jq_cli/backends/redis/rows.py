@@ -105,14 +105,14 @@ def lease_start(token: str) -> bytes:
 # --- back ---
 
 
-def claimed_jobs(claim: Claim, queue: str, now: int, columns: Sequence[Sequence[bytes]]) -> list[Job]:
-    """The jobs that a claim leased at `now`, from their ids, their rows as they were before, and their payloads."""
+def claimed_jobs(claim: Claim, queue: str, now: int, columns: Sequence[Sequence[Any]]) -> list[Job]:
+    """The jobs that a claim leased at `now`, from their ids, their rows as they were before (None: as the one before it), and
+    their payloads."""
     jobs: list[Job] = []
-    made: dict[bytes, Job] = {}  # jobs enqueued together have equal rows
-    for id_, row, payload in zip(*columns, strict=True):
-        job = made.get(row)
-        if job is None:
-            job = made[row] = _claimed(claim, queue, now, row)
+    row, job = b"", Job()
+    for id_, own_row, payload in zip(*columns, strict=True):
+        if own_row is not None:
+            row, job = own_row, _claimed(claim, queue, now, own_row)
         if payload is None:
             jobs.append(replace(job, id=id_.decode(), payload=b"null", format=FORMAT, reason=None, raw=row))
         else:

@@ -1,6 +1,6 @@
 -- Leases the first ready jobs of a queue. `asked` is {worker, lease, nonce, limit, idle, now}, `taken` the number of jobs that
--- the claim has so far. Answers the ids, rows and payloads, and what ends the claim: 'idle' when the next job may not be
--- fetched ahead, 'again' when a bounded step did not suffice.
+-- the claim has so far. Answers the ids, rows (nothing for one that equals the row before it) and payloads, and what ends the
+-- claim: 'idle' when the next job may not be fetched ahead, 'again' when a bounded step did not suffice.
 local MAX_BYTES = 16 * 1024 * 1024 -- of rows and payloads in one answer; a claim gives fewer jobs rather than more bytes
 
 -- Whether a queue hands nothing out at this moment, and how many jobs more it may have running.
@@ -28,18 +28,19 @@ end
 -- and whether the claim ends here.
 local function choose(queue, ids, asked, taken)
   local rows, payloads = call('HMGET', queue.jobs, unpack(ids)), call('HMGET', queue.payloads, unpack(ids))
-  local chosen, bytes = {ids = {}, rows = {}, payloads = {}, ghosts = {}}, 0
+  local chosen, n, bytes, last, once = {ids = {}, rows = {}, payloads = {}, ghosts = {}}, 0, 0, nil, nil
   for i = 1, #ids do
-    local row, n = rows[i], #chosen.ids
+    local row, payload = rows[i], payloads[i]
     if row then
-      bytes = bytes + #row + #(payloads[i] or '')
-      if bytes > MAX_BYTES and n > 0 then
+      if row ~= last then
+        last, once = row, at_most_once(row)
+      end
+      bytes = bytes + #row + (payload and #payload or 0)
+      if n > 0 and bytes > MAX_BYTES or once and taken + n >= asked.idle then
         return i - 1, chosen, 'idle'
       end
-      if taken + n >= asked.idle and at_most_once(row) then
-        return i - 1, chosen, 'idle'
-      end
-      chosen.ids[n + 1], chosen.rows[n + 1], chosen.payloads[n + 1] = ids[i], row, payloads[i]
+      n = n + 1
+      chosen.ids[n], chosen.rows[n], chosen.payloads[n] = ids[i], row, payload
     else
       chosen.ghosts[#chosen.ghosts + 1] = ids[i]
     end
@@ -55,18 +56,18 @@ local function new_lease(row, asked)
          '","started_at":' .. asked.now .. (stop and STOP or '}')
 end
 
+-- Leaves a row out where it equals the one before it.
 local function lease_all(queue, chosen, asked)
-  local leases, running, made, ends, n = {}, {}, {}, text(asked.now + asked.lease), 0
+  local leases, running, ends, n, last, lease = {}, {}, text(asked.now + asked.lease), 0, nil, nil
   -- Backwards: as long as `running` is small it is a list, searched from its front for the place of each new member.
   for i = #chosen.ids, 1, -1 do
     local id, row = chosen.ids[i], chosen.rows[i]
-    local lease = made[row]
-    if not lease then
-      lease = new_lease(row, asked)
-      made[row] = lease
+    if row == last then
+      chosen.rows[i + 1] = false
+    else
+      last, lease = row, new_lease(row, asked)
     end
-    leases[n + 1], leases[n + 2] = id, lease
-    running[n + 1], running[n + 2] = ends, id
+    leases[n + 1], leases[n + 2], running[n + 1], running[n + 2] = id, lease, ends, id
     n = n + 2
   end
   many('HSET', queue.leases, leases)

@@ -3,7 +3,8 @@
 -- Changes come in runs that have much in common. A run is: number of its shape, expectation, place, how many changes; then for
 -- each: id, row, and what the shape says follows. The expectation of a fenced change is how the lease must begin; of another
 -- it is the version. The place is the score in the new index, relative to now when the shape has a stamp. The row lacks its
--- end, `}`, because the store's time may have to be added; of a removed job it is the mark.
+-- end, `}`, because the store's time may have to be added; of a removed job it is the mark; it is empty when it equals that of
+-- the change before it.
 --
 -- A shape is {to, fenced, stamp?, base, stop, keep?, cap?, totals, payload, output, lease, expires, keys, width}: the new index
 -- or `gone`; whether the change is fenced; the field that gets the store's time; the score's share that is not time; whether
@@ -12,23 +13,23 @@
 
 local FINAL = {succeeded = true, succeeded_kept = true, cancelled = true, cancelled_kept = true, dead = true}
 
--- The changes of a section: where each begins in ARGV, its id and its run.
+-- The changes of a section: their ids, where each begins in ARGV, and their runs, which know their `last` change.
 local function read_changes(at, count, shapes)
-  local changes, ids, runs, n = {}, {}, {}, 0
+  local ids, places, runs, n = {}, {}, {}, 0
   while n < count do
     local shape = shapes[ARGV[at]]
-    local run, last = {shape = shape, expect = ARGV[at + 1], place = ARGV[at + 2]}, n + ARGV[at + 3]
-    at = at + 4
-    while n < last do
+    local run = {shape = shape, expect = ARGV[at + 1], place = ARGV[at + 2], last = n + ARGV[at + 3]}
+    runs[#runs + 1], at = run, at + 4
+    local width, keys = shape.width, shape.keys
+    while n < run.last do
       n = n + 1
-      changes[n], ids[n], runs[n] = at, ARGV[at], run
-      at = at + shape.width
-      if shape.keys then
+      ids[n], places[n], at = ARGV[at], at, at + width
+      if keys then
         at = at + 1 + 3 * ARGV[at]
       end
     end
   end
-  return changes, ids, runs, at
+  return ids, places, runs, at
 end
 
 -- The version of a row as it stands in its JSON.
@@ -43,6 +44,7 @@ end
 local function judge(queue, id, row, run, lease)
   local fenced, gone = run.shape.fenced, run.shape.to == 'gone'
   if lease and fenced and sub(lease, 1, #run.expect) == run.expect then
+    run.lease = lease
     return 'applied', lease
   end
   local old = call('HGET', queue.jobs, id)
@@ -81,7 +83,7 @@ local function place(run, stop, now)
   if shape.stamp then
     finish = ',"' .. shape.stamp .. '":' .. text(score - shape.base) .. finish
   end
-  return {text(score), finish, shape.keep and text(score + shape.keep)}
+  return text(score), finish, shape.keep and text(score + shape.keep)
 end
 
 local function pair(list, id, value)
@@ -104,19 +106,23 @@ local function apply_parts(at, shape, id, stop, batch)
   return at
 end
 
--- Notes what an applied change writes: in its shape, flushed below, or in the lists of the batch.
-local function apply(queue, at, run, old, now, batch)
-  local shape, id, row = run.shape, ARGV[at], ARGV[at + 1]
-  local n = 2 * #shape.ids
-  shape.ids[#shape.ids + 1], at = id, at + 2
+-- Notes what an applied change writes: in its shape, flushed below, or in the lists of the batch. `row` is without its end.
+local function apply(queue, at, run, row, old, now, batch)
+  local shape, id = run.shape, ARGV[at]
+  local n = shape.count
+  shape.ids[n + 1], shape.count, n, at = id, n + 1, 2 * n, at + 2
   if shape.to ~= 'gone' then
     local stop = shape.stop or (not shape.final and sub(old, -13) == STOP)
-    local placed = stop and place(run, stop, now) or run.placed or place(run, stop, now)
-    run.placed = not stop and placed or run.placed
-    shape.rows[n + 1], shape.rows[n + 2] = id, row .. placed[2]
-    shape.places[n + 1], shape.places[n + 2] = placed[1], id
-    if placed[3] then
-      shape.wakes[n + 1], shape.wakes[n + 2] = placed[3], id
+    if run.row ~= row or run.stop ~= stop then
+      if not run.score or run.stop ~= stop then
+        run.score, run.finish, run.wakes = place(run, stop, now)
+      end
+      run.row, run.stop, run.whole = row, stop, row .. run.finish
+    end
+    shape.rows[n + 1], shape.rows[n + 2] = id, run.whole
+    shape.places[n + 1], shape.places[n + 2] = run.score, id
+    if run.wakes then
+      shape.wakes[n + 1], shape.wakes[n + 2] = run.wakes, id
     end
     if shape.parts then
       at = apply_parts(at, shape, id, stop, batch)
@@ -142,7 +148,7 @@ local function flush(queue, shape)
     call('ZREM', queue.wake, unpack(shape.ids))
   end
   for i = 1, #shape.totals do
-    call('HINCRBY', queue.totals, shape.totals[i], #shape.ids)
+    call('HINCRBY', queue.totals, shape.totals[i], shape.count)
   end
 end
 
@@ -160,7 +166,7 @@ end
 
 local function flush_all(queue, shapes, batch)
   for _, shape in ipairs(shapes) do
-    if #shape.ids > 0 then
+    if shape.count > 0 then
       flush(queue, shape)
       queue.cap = shape.cap or queue.cap
       queue.hint_ready = queue.hint_ready or shape.to == 'ready'
@@ -175,20 +181,28 @@ end
 -- Applies a section of changes. Answers where the next one begins in ARGV; the verdicts are added to the list.
 local function settle(queue, at, count, shapes, now, verdicts)
   for _, shape in ipairs(shapes) do
-    shape.ids, shape.rows, shape.places, shape.wakes = {}, {}, {}, {}
+    shape.count, shape.ids, shape.rows, shape.places, shape.wakes = 0, {}, {}, {}, {}
   end
-  local changes, ids, runs, following = read_changes(at, count, shapes)
+  local ids, places, runs, following = read_changes(at, count, shapes)
   local leases = call('HMGET', queue.leases, unpack(ids))
   local batch, ended, moved = {payloads = {}, outputs = {}, leases = {}}, {}, {}
-  for i = 1, count do
-    local run = runs[i]
-    local verdict, old = judge(queue, ids[i], ARGV[changes[i] + 1], run, leases[i])
-    if verdict == 'applied' then
-      local left = run.shape.fenced and ended or moved
-      left[#left + 1] = ids[i]
-      apply(queue, changes[i], run, old, now, batch)
+  local i, told, row = 0, #verdicts, nil
+  for _, run in ipairs(runs) do
+    local left = run.shape.fenced and ended or moved
+    while i < run.last do
+      i = i + 1
+      local lease, own = leases[i], ARGV[places[i] + 1]
+      row = own ~= '' and own or row or ''
+      local verdict, old = 'applied', lease
+      if not lease or lease ~= run.lease then -- the leases of jobs claimed together are equal
+        verdict, old = judge(queue, ids[i], row, run, lease)
+      end
+      if verdict == 'applied' then
+        left[#left + 1] = ids[i]
+        apply(queue, places[i], run, row, old, now, batch)
+      end
+      verdicts[told + i] = sub(verdict, 1, 2)
     end
-    verdicts[#verdicts + 1] = sub(verdict, 1, 2)
   end
   leave(queue, ended, moved)
   flush_all(queue, shapes, batch)
