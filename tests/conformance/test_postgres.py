@@ -17,7 +17,7 @@ class TestPostgres(ConformanceSuite):
 
     @pytest.fixture(autouse=True)
     def server(self, postgres_server: PostgresServer) -> None:
-        self.url = postgres_server.url
+        self.url = f"{postgres_server.url}?timeout=60s"  # what a call does, not how soon on a busy machine
 
     def damage(self, backend: Backend, queue: str, id: str, body: bytes) -> None:
         damage_postgres(cast(PostgresBackend, backend), queue, id, body)

@@ -17,7 +17,7 @@ class TestRedis(ConformanceSuite):
 
     @pytest.fixture(autouse=True)
     def server(self, redis_server: RedisServer) -> None:
-        self.url = redis_server.url
+        self.url = f"{redis_server.url}?timeout=60"  # what a call does, not how soon on a busy machine
 
     def damage(self, backend: Backend, queue: str, id: str, body: bytes) -> None:
         damage_redis(cast(RedisBackend, backend), queue, id, body)
@@ -28,7 +28,7 @@ class TestFakeRedis(ConformanceSuite):
 
     @pytest.fixture(autouse=True)
     def server(self, fake_redis: FakeRedis) -> None:
-        self.url = fake_redis.url
+        self.url = f"{fake_redis.url}?timeout=60"
 
     def damage(self, backend: Backend, queue: str, id: str, body: bytes) -> None:
         damage_redis(cast(RedisBackend, backend), queue, id, body)
