@@ -26,6 +26,9 @@ postgres: $(VENV)/.test   ## what is tested of Postgres, on the server whose pro
 	JQ_TEST_POSTGRES=$(POSTGRES) $(PYTEST) -n 2 tests/conformance/test_postgres.py tests/backends/test_postgres*.py $(ARGS)
 
 bench: $(VENV)/.test   ## beside other queues; ARGS=--help names the options
+	@$(BIN)/python -c 'import ctypes.util, sys; sys.exit(not ctypes.util.find_library("jemalloc"))' \
+		|| { [ "$$(id -u)" = 0 ] && apt-get install -y -qq libjemalloc2; } \
+		|| echo "no jemalloc here, which Redis is usually built with: install libjemalloc2 for figures that compare"
 	$(BIN)/python benchmarks/peers $(ARGS)
 
 figures: $(VENV)/.bench

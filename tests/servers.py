@@ -1,6 +1,7 @@
 """Real servers for tests: started on a free port of 127.0.0.1 with a folder of their own, killable, restartable."""
 
 import ctypes
+import os
 import shutil
 import signal
 import socket
@@ -38,9 +39,11 @@ def redis_binary() -> str:
 
 class RedisServer:
     """A Redis-protocol server of our own. Options are those of its configuration file, `_` for `-`:
-    `RedisServer(appendfsync="always", maxmemory="50mb")`. Use as a context manager or call `stop`."""
+    `RedisServer(appendfsync="always", maxmemory="50mb")`. Use as a context manager or call `stop`. A `preload` is a library that
+    the program is started with."""
 
-    def __init__(self, **options: object) -> None:
+    def __init__(self, *, preload: str = "", **options: object) -> None:
+        self._environment = {**os.environ, "LD_PRELOAD": preload} if preload else None
         self._folder = tempfile.TemporaryDirectory(prefix="jq-redis-")
         self.folder = Path(self._folder.name)
         self.options: dict[str, object] = {
@@ -85,6 +88,7 @@ class RedisServer:
             port = self.port or free_port()
             self._process = subprocess.Popen(
                 [redis_binary(), *self._arguments(port)],
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 preexec_fn=die_with_parent if sys.platform == "linux" else None,
