@@ -9,7 +9,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import msgspec
@@ -117,7 +117,7 @@ def apply(connection: TimedConnection, address: Address) -> list[str]:
         with connection.transaction():
             connection.execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (address.lock,))
-            state = state_of(connection, address)
+            state = state_of(connection, address, within=True)
             if state.version is not None and state.version > VERSION:
                 return []
             missing = range((state.version or 0) + 1, VERSION + 1)
@@ -131,13 +131,12 @@ def apply(connection: TimedConnection, address: Address) -> list[str]:
     return [f"schema {address.schema}: version {version} applied" for version in missing]
 
 
-def state_of(connection: Connection[Any], address: Address) -> Found:
-    """What there is."""
+def state_of(connection: Connection[Any], address: Address, *, within: bool = False) -> Found:
+    """What there is. `within` a transaction, looking where there is nothing must not undo the rest of it."""
+    asked = f"SELECT version, compatible FROM {address.quoted}.meta ORDER BY version DESC LIMIT 1"
     try:
-        with connection.transaction():
-            rows = connection.execute(
-                f"SELECT version, compatible FROM {address.quoted}.meta ORDER BY version DESC LIMIT 1"
-            ).fetchall()
+        with connection.transaction() if within else nullcontext():
+            rows = connection.execute(asked).fetchall()
     except _MISSING:
         rows = []
     return Found(*rows[0]) if rows else Found()
