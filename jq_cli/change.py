@@ -19,7 +19,7 @@ class Unchanged(Conflict):
     """The job is already as the change would make it, so there is nothing to write."""
 
 
-class KeyChange(msgspec.Struct, frozen=True):
+class KeyChange(msgspec.Struct, frozen=True, gc=False):
     """What happens to a unique key in the same atomic step, provided the key still belongs to the changed job.
 
     `name` is a prefix (DEDUP, IDEMPOTENCY) and the producer's text. With `outcome` None the key is freed; else the
@@ -31,7 +31,7 @@ class KeyChange(msgspec.Struct, frozen=True):
     ttl: int = 0
 
 
-class Step(msgspec.Struct, frozen=True):
+class Step(msgspec.Struct, frozen=True, gc=False):
     """The transition that a change makes, for those who tell of it: the job before, the job after (None: removed by an operator
     or by retention), and where the two do not say it, of which kind it is. Never stored."""
 
@@ -40,7 +40,7 @@ class Step(msgspec.Struct, frozen=True):
     kind: str = ""
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """Replace a job if it still is the one the caller saw.
 
     expect   the token (when `fenced`) or the version that the row must carry. A fenced change also needs it running
@@ -54,6 +54,8 @@ class Change(msgspec.Struct, frozen=True):
     totals   counters of the queue to add one to, in the same step
     output   the handler's captured output and progress, a side record (JSON); None leaves what is there
     step     the transition, for hooks; stores do not look at it
+    like     when not None: a change that differs from this one in nothing but the id and the payload of the job, so that a store
+             may do once for many what costs time. It may have been written long ago
     """
 
     queue: str
@@ -70,3 +72,4 @@ class Change(msgspec.Struct, frozen=True):
     keys: tuple[KeyChange, ...] = ()
     output: bytes | None = None
     step: Step | None = None
+    like: "Change | None" = None

@@ -14,7 +14,7 @@ from jq_cli.backends.base import Backend, Claim, Hold, Turned
 from jq_cli.change import Change, Verdict
 from jq_cli.ids import nonce
 from jq_cli.job import FORMAT, Job, lease_of
-from jq_cli.lifecycle import Keeping, Outcome
+from jq_cli.lifecycle import SUCCEEDED, Keeping, Outcome
 
 WORKER_NOTE = "worker:"
 HEARTBEAT = 3_000
@@ -74,6 +74,7 @@ class Consumer:
         self._now = 0
         self._read_at = 0.0
         self._note: bytes | None = None
+        self._succeeded: Change | None = None
 
     # --- claiming and settling ---
 
@@ -107,6 +108,12 @@ class Consumer:
 
     def settle(self, job: Job, outcome: Outcome, now: int | None = None) -> Change:
         """The change that an outcome makes; pass it to `turn` or `write`. `now`: what `now()` gave, for many at a time."""
+        if outcome is SUCCEEDED:
+            before = self._succeeded
+            change = None if before is None else lifecycle.as_before(before, job)
+            if change is None:
+                change = self._succeeded = lifecycle.succeed(job, outcome.result, self._keeping(job.queue))
+            return change
         now = self.now() if now is None else now
         return lifecycle.settle(job, outcome, now=now, rand=self._rand(), keeping=self._keeping(job.queue))
 
@@ -131,7 +138,8 @@ class Consumer:
         return len(unknown)
 
     def _startable(self, jobs: Sequence[Job], now: int) -> list[Job]:
-        refused = {j.id: c for j in jobs if (c := lifecycle.refusal(j, now=now, keeping=self._keeping(j.queue)))}
+        doubtful = lifecycle.doubtful(jobs)
+        refused = {j.id: c for j in doubtful if (c := lifecycle.refusal(j, now=now, keeping=self._keeping(j.queue)))}
         if refused:
             self.write(list(refused.values()))
             for job in jobs:

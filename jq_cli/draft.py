@@ -32,7 +32,7 @@ _encode = msgspec.json.Encoder().encode
 _NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 
-class Draft(msgspec.Struct, frozen=True):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """A job not yet accepted. `delay` and `expires_in` are ms from the moment the store accepts it; `fingerprint` is the
     hash of the canonical payload when an idempotency key must be compared."""
 

@@ -26,7 +26,7 @@ NO_RESULT = msgspec.Raw()
 """The result of a job that has none. An empty `Raw` other than this one would be written as nothing, which is not JSON."""
 
 
-class Backoff(msgspec.Struct, frozen=True, omit_defaults=True):
+class Backoff(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """How long a failed job waits before its next try; see `lifecycle.backoff_delay`. `base` and `cap` in seconds."""
 
     base: float = 1.0
@@ -35,7 +35,7 @@ class Backoff(msgspec.Struct, frozen=True, omit_defaults=True):
     jitter: float = 0.1
 
 
-class ErrorEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+class ErrorEntry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One failed or lost execution: when (ms, the worker's view of the store's clock), which one, where, why. `started`:
     when it was claimed; `retry_in`: ms until the next try, None when the job waits for none."""
 
@@ -48,7 +48,7 @@ class ErrorEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     retry_in: int | None = None
 
 
-class Deed(msgspec.Struct, frozen=True, omit_defaults=True):
+class Deed(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What an operator did to a job: when (ms, the store's clock), who, what (`edited`, `requeued`, ...).
 
     `before` holds the fields that it changed as they were, `payload` the payload as it was. Of an old deed they may have been
@@ -63,7 +63,7 @@ class Deed(msgspec.Struct, frozen=True, omit_defaults=True):
     dropped: int = 0
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Job(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One unit of work. Field names are the public names used in JSON everywhere. Times are ms since the Unix epoch by
     the store's clock, durations are seconds. None stands for "not set"."""
 
@@ -146,7 +146,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_
         return bool(self.raw) and self.format <= FORMAT and self.reason is None
 
 
-class Token(msgspec.Struct, frozen=True):
+class Token(msgspec.Struct, frozen=True, gc=False):
     """A lease: the right to settle one job, for as long as the stored token equals this one."""
 
     queue: str

@@ -4,6 +4,8 @@ Each function takes the job as it was seen and gives the `Change` to write. Noth
 used for what people read; the moments that decide anything are set by the store, inside the step that applies the change.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec.structs import replace
 
@@ -32,7 +34,7 @@ class Keeping(msgspec.Struct, frozen=True):
 KEEPING = Keeping()
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """How one execution ended, as the pool reports it."""
 
     kind: str  # succeeded, failed, permanent, snoozed, interrupted, undecodable
@@ -40,6 +42,10 @@ class Outcome(msgspec.Struct, frozen=True):
     error: str = ""
     delay: int = 0  # snoozed: ms until the next try; failed: the least delay the handler asked for
     output: bytes | None = None
+
+
+SUCCEEDED = Outcome("succeeded")
+"""A success that left nothing to keep."""
 
 
 # --- ends of an execution, fenced by the lease ---
@@ -66,6 +72,17 @@ def settle(job: Job, outcome: Outcome, *, now: int, rand: float, keeping: Keepin
 def succeed(job: Job, result: msgspec.Raw, keeping: Keeping = KEEPING, *, note: str = "") -> Change:
     """The job is done. A `note` says what went wrong with keeping its result."""
     return _finish(job, keeping, ("succeeded",), state="succeeded", result=result, last_error=note or job.last_error)
+
+
+def as_before(before: Change, job: Job) -> Change | None:
+    """The change for a job that ended as that of an earlier change did, and differs from it, before and after, in nothing but its
+    id and payload; None when it differs in more. Jobs mostly come in runs of such."""
+    assert before.step is not None
+    old, new, kind = before.step.old, before.step.new, before.step.kind
+    if before.keys or new is None or replace(old, id=job.id, payload=job.payload) != job:
+        return None
+    new = replace(new, id=job.id, payload=job.payload)
+    return replace(before, id=job.id, job=before.job and new, step=Step(job, new, kind), like=before)
 
 
 def fail(job: Job, error: str, *, now: int, rand: float, keeping: Keeping = KEEPING, least_delay: int = 0) -> Change:
@@ -130,6 +147,11 @@ def refusal(job: Job, *, now: int, keeping: Keeping = KEEPING) -> Change | None:
     if job.expires_at is not None and job.expires_at <= now:
         return _die(_expired(job), "expired", keeping)
     return None
+
+
+def doubtful(jobs: Sequence[Job]) -> list[Job]:
+    """Those of some jobs that `refusal` may refuse."""
+    return [job for job in jobs if job.stop or job.raw or job.format > FORMAT or job.expires_at is not None]
 
 
 # --- what happens by itself: wake-ups ---

@@ -8,7 +8,7 @@ MAX_RESULT = 64 * 1024
 """Bytes of JSON a result may have."""
 
 
-class Task(msgspec.Struct, frozen=True, array_like=True):
+class Task(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One execution of a job, as a child and its handler see it. `seq` counts the tasks sent to one child."""
 
     seq: int
@@ -40,7 +40,7 @@ class Stop(msgspec.Struct, frozen=True, array_like=True, tag=2):
     seq: int
 
 
-class Done(msgspec.Struct, frozen=True, array_like=True):
+class Done(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """How one execution ended. `kind` is that of `lifecycle.Outcome`, or `stopped` (asked to by the parent) or `unstarted`."""
 
     id: str
@@ -59,7 +59,7 @@ class Report(msgspec.Struct, frozen=True, array_like=True, tag=0):
     memory: int = 0
 
 
-class Live(msgspec.Struct, frozen=True, array_like=True, tag=1):
+class Live(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
     """Child to parent: output and progress of an execution that still runs (JSON)."""
 
     id: str

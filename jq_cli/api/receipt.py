@@ -8,7 +8,7 @@ import msgspec
 from jq_cli.backends.base import Inserted
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """What became of an enqueued job. As text it is the job's id.
 
     status   created, or no job was made: duplicate (of the job `id`), replayed (the idempotency key's job `id` has ended, with

@@ -32,7 +32,7 @@ Clock = Callable[[], int]
 """Gives ms since the Unix epoch."""
 
 
-class Inserted(msgspec.Struct, frozen=True):
+class Inserted(msgspec.Struct, frozen=True, gc=False):
     """What became of one draft, judged in this order: its id, its dedup key, its idempotency key.
 
     created    the job is stored; `id` is its id

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from heapq import heapify, heappop, heapreplace
 
 from jq_cli.job import Job
 from jq_cli.pool.member import Member
@@ -50,27 +51,24 @@ class Backlog:
         """Give jobs to children, as tasks in their `batch` to be sent: each to the one with least to do, until that one may not
         take it."""
         depth = self.depth()
-        takers = [child for child in self._children if child.open]
+        takers = [(len(child.tasks), child.index, child) for child in self._children if child.open]
+        heapify(takers)
         while self.jobs and takers:
-            least = min(map(_load, takers))
-            for child in [child for child in takers if len(child.tasks) == least]:
-                if not self.jobs or not self._takes(child, self.jobs[0], depth):
-                    return
-                _give(child, self.jobs.popleft())
-                if child.seq == self._options.max_jobs:
-                    child.retiring = True
-                    takers.remove(child)
+            load, index, child = takers[0]
+            if load >= depth or (load and not self._joins(child, load, self.jobs[0])):
+                return
+            _give(child, self.jobs.popleft())
+            if child.seq == self._options.max_jobs:
+                child.retiring = True
+                heappop(takers)
+            else:
+                heapreplace(takers, (load + 1, index, child))
 
-    def _takes(self, child: Member, job: Job, depth: int) -> bool:
-        """Whether the child may have the job now."""
-        load = len(child.tasks)
-        if load >= depth or (load and (job.losses or child.alone)):
+    def _joins(self, child: Member, load: int, job: Job) -> bool:
+        """Whether the child, which has something to do, may have the job now."""
+        if job.losses or (load == 1 and child.alone):
             return False
         return job.delivery != "at_most_once" or load < self._options.concurrency
-
-
-def _load(child: Member) -> int:
-    return len(child.tasks)
 
 
 def _give(child: Member, job: Job) -> None:

@@ -6,13 +6,13 @@ import signal
 import msgspec
 
 from jq_cli.job import Job
-from jq_cli.lifecycle import Outcome
+from jq_cli.lifecycle import SUCCEEDED, Outcome
 from jq_cli.pool.member import Member
 from jq_cli.pool.orders import Notice
 from jq_cli.task import Done
 
 
-class Ended(msgspec.Struct, frozen=True):
+class Ended(msgspec.Struct, frozen=True, gc=False):
     """A job the pool is done with. `how`: outcome (see `outcome`), lost (its child died under it, `why`), unstarted (give
     it back), or stopped for the reason `why` that was given to `stop`."""
 
@@ -22,13 +22,10 @@ class Ended(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-_SUCCEEDED = Outcome("succeeded")
-
-
 def reported(child: Member, job: Job, done: Done) -> Ended:
     """The end of a started task that its child reported."""
     bare = not (done.result or done.error) and done.output is None and done.kind == "succeeded"
-    outcome = _SUCCEEDED if bare else Outcome(done.kind, msgspec.Raw(done.result), done.error, done.delay, done.output)
+    outcome = SUCCEEDED if bare else Outcome(done.kind, msgspec.Raw(done.result), done.error, done.delay, done.output)
     why, _ = child.stops.pop(done.id, ("", 0.0)) if child.stops else ("", 0.0)
     if done.kind == "stopped":
         return Ended(job, "stopped", outcome, why or "shutdown")

@@ -57,8 +57,8 @@ class Packed:
         self.sections += (self.queues.index(queue) + 1, len(changes))
         run, kind, size, size_at = None, None, 0, 0
         for change in changes:
-            alike = _kind(change)
-            row = b"" if alike == kind else None
+            alike = change.like or _kind(change)
+            row = b"" if alike is kind or alike == kind else None
             if row is None:
                 kind, shape = alike, _shape(change)
                 begun = (self._number(shape), change.expect, _place(change, shape))
