@@ -6,6 +6,10 @@ from typing import Protocol
 
 import msgspec
 
+CHUNK = 64 * 1024
+"""Bytes read at once. Python sets them aside for each read, and from 128 KiB on that means new pages from the system each time,
+which costs more than the read."""
+
 BLOCKED = (BlockingIOError, InterruptedError)
 """What a socket raises that has nothing to give now."""
 

@@ -6,10 +6,11 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from jq_cli.sockets import CHUNK
+
 In = TypeVar("In")
 
 _HEADER = 4
-_CHUNK = 1 << 18
 
 
 class Link(Generic[In]):
@@ -46,7 +47,7 @@ class Link(Generic[In]):
         """The messages that arrived whole: at least one on a blocking socket, perhaps none on another. None: end of file."""
         while True:
             try:
-                chunk = self.sock.recv(_CHUNK)
+                chunk = self.sock.recv(CHUNK)
             except BlockingIOError:
                 return []
             except ConnectionError:

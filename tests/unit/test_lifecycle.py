@@ -373,3 +373,35 @@ def test_cancellation_and_removal_free_both_keys() -> None:
     assert lifecycle.cancel(in_state("ready", **KEYED), "m").keys == freed
     assert lifecycle.remove(in_state("ready", **KEYED), "m").keys == freed
     assert lifecycle.remove(in_state("dead", **KEYED), "m").keys == ()
+
+
+@pytest.mark.parametrize("keeping", [Keeping(), Keeping(count=0)])
+def test_a_job_that_ended_as_one_before_it_did_gets_the_change_that_it_would_get_alone(keeping: Keeping) -> None:
+    before = lifecycle.succeed(running(id="a", payload=b"1"), NONE, keeping)
+    job = running(id="b", payload=b"2")
+    change = lifecycle.as_before(before, job)
+    assert change is not None and change.like is before
+    assert replace(change, like=None) == lifecycle.succeed(job, NONE, keeping)
+
+
+@pytest.mark.parametrize(
+    "other", [{"token": "1.m"}, {"failures": 1}, {"headers": {"a": "b"}}, {"queue": "p"}, {"retention": 5.0}]
+)
+def test_a_job_that_differs_in_more_than_id_and_payload_is_judged_alone(other: dict[str, Any]) -> None:
+    before = lifecycle.succeed(running(id="a"), NONE)
+    assert lifecycle.as_before(before, running(id="b", **other)) is None
+
+
+def test_a_job_whose_end_its_key_remembers_is_judged_alone() -> None:
+    keyed = {"idempotency_key": "k"}
+    before = lifecycle.succeed(running(id="a", **keyed), NONE)
+    assert lifecycle.as_before(before, running(id="b", **keyed)) is None
+
+
+@pytest.mark.parametrize(
+    "fields", [{"stop": True}, {"format": FORMAT + 1, "raw": b"{}"}, {"raw": b"x"}, {"expires_at": NOW}]
+)
+def test_every_job_that_is_refused_is_doubtful(fields: dict[str, Any]) -> None:
+    job = running(**fields)
+    assert lifecycle.refusal(job, now=NOW) is not None
+    assert lifecycle.doubtful([running(), job]) == [job]

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 import h11
 
 from jq_cli.backends.http.address import Address
-from jq_cli.sockets import BLOCKED, ConnectionEnded, connected, left, wants_more
-
-_CHUNK = 256 * 1024
+from jq_cli.sockets import BLOCKED, CHUNK, ConnectionEnded, connected, left, wants_more
 
 Headers = Sequence[tuple[str, str]]
 
@@ -65,7 +63,7 @@ class Connection:
         self._socket.settimeout(0)
         while True:
             try:
-                data = self._socket.recv(_CHUNK)
+                data = self._socket.recv(CHUNK)
             except BLOCKED:
                 return
             except OSError as error:
@@ -103,7 +101,7 @@ class Connection:
     def _event(self, deadline: float) -> object:
         while (event := self._http.next_event()) is h11.NEED_DATA:
             self._socket.settimeout(left(deadline))
-            data = self._socket.recv(_CHUNK)
+            data = self._socket.recv(CHUNK)
             if not data and self._http.their_state is not h11.SEND_BODY:
                 raise ConnectionEnded("the server closed the connection")
             self._http.receive_data(data)

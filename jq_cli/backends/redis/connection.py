@@ -7,9 +7,7 @@ from typing import Any
 import hiredis
 
 from jq_cli.backends.redis.address import Address
-from jq_cli.sockets import BLOCKED, ConnectionEnded, connected, left, wants_more
-
-_CHUNK = 256 * 1024
+from jq_cli.sockets import BLOCKED, CHUNK, ConnectionEnded, connected, left, wants_more
 
 Word = str | bytes | int | float
 Command = Sequence[Word]
@@ -89,7 +87,7 @@ class Connection:
         self._socket.close()
 
     def _feed(self) -> None:
-        data = self._socket.recv(_CHUNK)
+        data = self._socket.recv(CHUNK)
         if not data:
             raise ConnectionEnded("the server closed the connection")
         self._reader.feed(data)
