@@ -380,7 +380,8 @@ def test_a_job_that_ended_as_one_before_it_did_gets_the_change_that_it_would_get
     before = lifecycle.succeed(running(id="a", payload=b"1"), NONE, keeping)
     job = running(id="b", payload=b"2")
     change = lifecycle.as_before(before, job)
-    assert change is not None and change.like is before
+    assert change is not None
+    assert change.like is before
     assert replace(change, like=None) == lifecycle.succeed(job, NONE, keeping)
 
 
