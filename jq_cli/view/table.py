@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -10,7 +10,7 @@ MAX_CELL = 300
 """Characters of a cell that a terminal is given; a table that nobody looks at gets all of them."""
 
 GAP = 3
-"""Cells that Rich puts between two columns."""
+"""Cells between two columns; without headers one less."""
 
 LEAST = 16
 """Cells that free text gets on the narrowest terminal."""
@@ -53,20 +53,44 @@ def width(text: str) -> int:
 
 def print_rich(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, headers: bool, color: bool) -> None:
     """Print a table for a person. On a narrow terminal free text is cut; what is still too wide runs over the edge."""
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console
-    from rich.table import Table
+    from rich.segment import Segment, Segments
 
     console = Console(force_terminal=True, color_system="auto" if color else None, highlight=False, markup=False)
-    table = Table(box=SIMPLE_HEAD if headers else None, show_header=headers, pad_edge=False, show_edge=False)
     sizes = fitted(columns, rows, console.width, headers=headers)
-    for column, size in zip(columns, sizes, strict=True):
-        side: Literal["left", "right"] = "right" if column.right else "left"
-        table.add_column(column.header, no_wrap=True, overflow="ellipsis", justify=side, width=size)
-    for row in rows:
-        table.add_row(*[_text(cell) for cell in row])
-    console.width = max(console.width, sum(sizes) + GAP * len(sizes))
-    console.print(table, crop=False, soft_wrap=True)
+    gap = " " * (GAP if headers else GAP - 1)
+    lines = [_styled(columns, row, sizes, gap) for row in rows]
+    if headers:
+        head = _styled(columns, [column.header for column in columns], sizes, gap, always="bold")
+        lines[:0] = [head, [Segment("─" * (sum(sizes) + GAP * (len(sizes) - 1)))]]
+    # Not Rich's own table, which takes most of a second for a thousand rows: the widths are known here already.
+    console.print(Segments([segment for line in lines for segment in (*line, Segment.line())]), end="", soft_wrap=True)
+
+
+def _styled(
+    columns: Sequence[Column], cells: Sequence[str], sizes: Sequence[int], gap: str, *, always: str = ""
+) -> list[Any]:
+    """A line of a table in pieces, each with its look."""
+    from rich.segment import Segment
+    from rich.style import Style
+
+    pieces: list[tuple[str, str]] = []
+    for column, cell, size in zip(columns, cells, sizes, strict=True):
+        text = _cut(cell, size)
+        room = " " * (size - width(text))
+        before, after = (room, "") if column.right else ("", room)
+        pieces += [(gap + before if pieces else before, ""), (text, always or STYLES.get(cell, "")), (after, "")]
+    return [Segment(text, Style.parse(style) if style else None) for text, style in pieces if text]
+
+
+def _cut(cell: str, size: int) -> str:
+    """A cell that is no wider than its column."""
+    if width(cell) <= size:
+        return cell
+    cell = cell[:size]
+    while width(cell) >= size:
+        cell = cell[:-1]
+    return cell + "…"
 
 
 def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int, *, headers: bool) -> list[int]:
@@ -81,10 +105,3 @@ def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int, 
         sizes[i] = min(sizes[i], share)
         fixed += sizes[i]
     return sizes
-
-
-def _text(cell: str) -> Any:
-    from rich.text import Text
-
-    shown = cell if len(cell) <= MAX_CELL else cell[:MAX_CELL] + "…"
-    return Text(shown, style=STYLES.get(cell, ""))

@@ -8,6 +8,7 @@ import pytest
 from jq_cli.backends.base import Setting
 from jq_cli.backends.redis.backend import RedisBackend
 from jq_cli.backends.redis.keys import PARTS
+from jq_cli.backends.redis.reader import COUNTED_AT_ONCE
 from jq_cli.consumer import Consumer
 from jq_cli.ids import new_id
 from jq_cli.job import FORMAT, Job, lease_of
@@ -295,3 +296,11 @@ def test_a_newer_row_that_an_older_worker_wrote_again_is_whole_for_a_newer_one(
     redis_server.command("HSET", part(backend, "jobs"), id_, row.replace(newer, b'{"max_retries":8}'))
     (job,) = backend.page("q", "scheduled").jobs
     assert (job.max_retries, job.format, job.extra) == (8, FORMAT, {})
+
+
+def test_each_of_many_queues_is_counted_for_itself(backend: RedisBackend) -> None:
+    names = [f"q{n:02}" for n in range(2 * COUNTED_AT_ONCE + 1)]
+    for n, name in enumerate(names):
+        add(backend, n % 3, queue=name)
+    counted = [(each.queue, each.states["ready"]) for each in backend.counts(names)]
+    assert counted == [(name, n % 3) for n, name in enumerate(names)]
