@@ -1,4 +1,5 @@
-"""The objects backend under the conformance suite on storage servers that take longer: SeaweedFS for S3, Azurite for Azure."""
+"""The objects backend under the conformance suite on storage servers that take longer: SeaweedFS for S3, Azurite for Azure, and
+our own `gcs_server` for Google Cloud Storage."""
 
 import os
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from jq_cli.backends.objects.address import open_store, read_address
 from jq_cli.backends.objects.store import Store
 from tests.azurite_server import CREDENTIALS, AzuriteServer
 from tests.conformance.test_objects import ObjectsSuite
+from tests.gcs_server import GcsServer
 
 if "JQ_SOAK" not in os.environ:
     pytest.skip("a longer run under JQ_SOAK", allow_module_level=True)
@@ -33,6 +35,12 @@ def azurite_url(azurite: AzuriteServer, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"{azurite.url(uuid4().hex)}&timeout=600s"
 
 
+@pytest.fixture
+def gcs_url() -> Iterator[str]:
+    with GcsServer() as server:
+        yield server.url(uuid4().hex)
+
+
 class TestSeaweed(ObjectsSuite):
     runs, steps = 5, 30
 
@@ -49,7 +57,15 @@ class TestAzurite(ObjectsSuite):
         self.url = azurite_url
 
 
-@pytest.mark.parametrize("server", ["weed", "azurite"])
+class TestGoogle(ObjectsSuite):
+    runs, steps = 5, 30
+
+    @pytest.fixture(autouse=True)
+    def bucket(self, gcs_url: str) -> None:
+        self.url = f"{gcs_url}&timeout=60s"
+
+
+@pytest.mark.parametrize("server", ["weed", "azurite", "gcs"])
 def test_of_several_that_create_an_object_at_the_same_moment_one_does(
     server: str, request: pytest.FixtureRequest
 ) -> None:

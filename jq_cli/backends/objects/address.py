@@ -19,7 +19,7 @@ MIN_POLL, MAX_POLL = 0.25, 60.0
 OPTIONS = {
     "file": ("timeout",),
     "s3": ("endpoint", "poll", "profile", "region", "timeout"),
-    "gs": ("poll", "timeout"),
+    "gs": ("endpoint", "poll", "timeout"),
     "az": ("account", "endpoint", "poll", "timeout"),
 }
 

@@ -1,6 +1,7 @@
 """Buckets of the providers as obstore knows them. Credentials come from where the provider's own tools look for them: the
 environment, web identity, container and instance metadata; nothing of them is in a URL."""
 
+import json
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -23,25 +24,30 @@ def s3_bucket(bucket: str, options: Options) -> Any:
     if "endpoint" in config:
         config.setdefault("region", os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1")
     provider = _profile(options.get("profile") or os.environ.get("AWS_PROFILE", ""))
-    return _made(S3Store, bucket, config, **({} if provider is None else {"credential_provider": provider}))
+    return _made(S3Store, bucket, options, config, **({} if provider is None else {"credential_provider": provider}))
 
 
 def gcs_bucket(bucket: str, options: Options) -> Any:
-    """A bucket of Google Cloud Storage."""
-    return _made(GCSStore, bucket, {})
+    """A bucket of Google Cloud Storage, or of an emulator at `endpoint`, to which no credentials are sent."""
+    if "endpoint" not in options:
+        return _made(GCSStore, bucket, options, {})
+    # obstore takes the address of a server from a service account's key, and from nowhere else.
+    nobody = {"client_email": "", "private_key": "", "private_key_id": "", "disable_oauth": True}
+    key = json.dumps({**nobody, "gcs_base_url": options["endpoint"]})
+    return _made(GCSStore, bucket, options, {"service_account_key": key})
 
 
 def azure_container(container: str, options: Options) -> Any:
     """A container of Azure Blob Storage."""
     named = {"account": "account_name", "endpoint": "endpoint"}
-    return _made(AzureStore, container, {named[name]: value for name, value in options.items()})
+    return _made(AzureStore, container, options, {named[name]: value for name, value in options.items()})
 
 
 PROVIDERS: dict[str, Callable[[str, Options], Any]] = {"s3": s3_bucket, "gs": gcs_bucket, "az": azure_container}
 
 
-def _made(kind: Any, bucket: str, config: dict[str, str], **more: Any) -> Any:
-    plain = config.get("endpoint", "").startswith("http://")
+def _made(kind: Any, bucket: str, options: Options, config: Options, **more: Any) -> Any:
+    plain = options.get("endpoint", "").startswith("http://")
     client = {"timeout": REQUEST, "connect_timeout": timedelta(seconds=2), "allow_http": plain}
     # What is sent again, and when, is decided in one place: by the store that asks.
     retries = {"max_retries": 0, "retry_timeout": timedelta(seconds=1)}
