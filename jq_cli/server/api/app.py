@@ -15,6 +15,7 @@ from litestar.typing import FieldDefinition
 
 from jq_cli import __version__
 from jq_cli.server.api.body import Verbatim
+from jq_cli.server.api.clauses import clauses
 from jq_cli.server.api.description import described
 from jq_cli.server.api.desk import Office, demand_scope
 from jq_cli.server.api.history import HistoryRoutes
@@ -72,7 +73,7 @@ def make_api(office: Office, max_body: int) -> Litestar:
     """The application, for bodies of up to `max_body` bytes. It takes part in no lifespan of its own."""
     return Litestar(
         route_handlers=[document, Jobs, Queues, Stats, HistoryRoutes, ScheduleRoutes, Workers, Seed],
-        dependencies={"desk": Provide(office.desk)},
+        dependencies={"desk": Provide(office.desk), "clauses": Provide(clauses)},
         dto=Verbatim,
         return_dto=None,
         guards=[demand_scope],

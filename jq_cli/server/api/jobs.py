@@ -11,8 +11,9 @@ from jq_cli.client import Client
 from jq_cli.draft import Draft, Line, check_name
 from jq_cli.errors import Conflict, InvalidField, UsageError
 from jq_cli.intake.drafting import Drafter
-from jq_cli.job import FINAL, Job, State
+from jq_cli.job import FINAL, Job
 from jq_cli.server.api.actions import Action, edit_action, find_action
+from jq_cli.server.api.clauses import Clauses, States, Text
 from jq_cli.server.api.desk import Desk, Here
 from jq_cli.server.api.records import Batch, Edit, Enqueued, JobPage, JobRecord
 from jq_cli.server.api.scan import ORDER, Search, scan
@@ -26,10 +27,6 @@ LOOK = 5.0
 
 _STATUS = {"created": 201, "duplicate": 200, "replayed": 200, "mismatch": 409}
 Limit = Annotated[int, QueryParameter(ge=1, le=1_000)]
-Text = FromQuery[str | None]
-Texts = FromQuery[list[str] | None]
-States = Annotated[list[State] | None, QueryParameter(name="state")]
-"""litestar keeps the name `state` for itself."""
 
 
 class Jobs(Controller):
@@ -89,25 +86,16 @@ class Jobs(Controller):
         self,
         queue: FromPath[str],
         desk: Here,
+        clauses: Clauses,
         *,
         states: States = None,
         ids: Annotated[list[str] | None, QueryParameter(name="id", max_items=1_000)] = None,
-        error: Texts = None,
-        payload: Texts = None,
-        header: Texts = None,
-        older_than: Text = None,
-        newer_than: Text = None,
-        priority: Text = None,
-        attempts: Text = None,
         cursor: Text = None,
         limit: Limit = 100,
         reverse: FromQuery[bool] = False,
     ) -> JobPage:
         """The jobs of a queue, in each state's own order, or those with these ids; the filters are those of `jq ls`."""
-        jobs = JobFilter(
-            ids=ids or (), errors=error or (), payload=payload or (), headers=header or (), older_than=older_than,
-            newer_than=newer_than, priority=priority, attempts=attempts,
-        )  # fmt: skip
+        jobs = JobFilter(ids=ids or (), **clauses)
         await desk.ask(lambda client: client.demand(queue))
         search = Search(queue, states or ORDER, jobs, cursor, limit, reverse)
         return await (_named(desk, search, ids) if ids else _page(desk, search))

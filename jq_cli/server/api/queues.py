@@ -11,10 +11,10 @@ from jq_cli.backends.base import QueueCounts, Setting
 from jq_cli.client import Client
 from jq_cli.durations import parse_duration
 from jq_cli.errors import InvalidField, UsageError
-from jq_cli.job import State
 from jq_cli.limits import pending_limits, set_limit
 from jq_cli.pausing import pause_length, pause_setting
 from jq_cli.server.api.actions import edit_action, find_action
+from jq_cli.server.api.clauses import Clauses, States
 from jq_cli.server.api.desk import Desk, Here
 from jq_cli.server.api.orders import Errand
 from jq_cli.server.api.records import (
@@ -35,8 +35,6 @@ from jq_cli.triage.grouping import Tally
 from jq_cli.view.queue_view import configured_record
 from jq_cli.view.records import queue_record
 
-Text = FromQuery[str | None]
-Texts = FromQuery[list[str] | None]
 Bound = Annotated[int | None, QueryParameter(ge=0)]
 ALL = 1_000_000
 """Pages of a count: as many as there are. Other requests get their turn in between."""
@@ -114,23 +112,14 @@ class Queues(Controller):
         self,
         queue: FromPath[str],
         desk: Here,
+        clauses: Clauses,
         *,
         by: FromQuery[str] = "error",
-        states: Annotated[list[State] | None, QueryParameter(name="state")] = None,
-        error: Texts = None,
-        payload: Texts = None,
-        header: Texts = None,
-        older_than: Text = None,
-        newer_than: Text = None,
-        priority: Text = None,
-        attempts: Text = None,
+        states: States = None,
     ) -> list[GroupRecord]:
         """What failed, how often, since when: the jobs of a queue (dead ones, unless states are named) that the filters mean,
         counted by `error`, a field, `payload.PATH` or `header.NAME`, the largest group first."""
-        jobs = JobFilter(
-            errors=error or (), payload=payload or (), headers=header or (), older_than=older_than, newer_than=newer_than,
-            priority=priority, attempts=attempts,
-        )  # fmt: skip
+        jobs = JobFilter(**clauses)
         tally = Tally(by)
         await desk.ask(lambda client: client.demand(queue))
         async for seen in scan(desk, Search(queue, states or ["dead"], jobs), pages=ALL):
