@@ -20,7 +20,7 @@ from jq_cli.worker.part import Part
 QUEUE_OF_FILES = "default"
 """Where `--from` puts jobs when the command names no queue."""
 
-SERVING = ("tls_cert", "tls_key", "client_ca", "access_log")
+SERVING = ("tls_cert", "tls_key", "client_ca", "allow_host", "access_log")
 """Options about how to serve."""
 
 
@@ -81,6 +81,12 @@ def _option(*names: str, **attributes: Any) -> Callable[[Callable[..., Any]], Ca
 @_option("--tls-cert", metavar="FILE", help="With --serve: speak TLS with this certificate (PEM, with its chain).")
 @_option("--tls-key", metavar="FILE", help="With --serve: the certificate's key.")
 @_option("--client-ca", metavar="FILE", help="With --serve: let in only clients with a certificate of this authority.")
+@_option(
+    "--allow-host",
+    multiple=True,
+    metavar="NAME",
+    help="With --serve: a further name under which it is asked; * for any.",
+)
 @_option("--access-log", metavar="FILE|-", help="With --serve: one JSON object a request; - is stderr. Else no log.")
 @_option("--no-cron", is_flag=True, help="Fire no schedules; with --until-empty a worker fires none anyway.")
 @_option("-q", "--quiet", is_flag=True, help="No messages about single jobs and no progress line.")
@@ -183,7 +189,7 @@ def _work(session: Session, queues: tuple[str, ...], handlers: dict[str, Handler
 
 def _beside(settings: Settings, given: dict[str, Any], opened: ExitStack) -> Any:
     """What measures the worker, or serves its store beside it; None when nobody asked for it. `opened` closes it."""
-    how = {name: given[name] for name in SERVING if given[name] is not None}
+    how = {name: given[name] for name in SERVING if given[name] not in (None, ())}
     if how and given["serve"] is None:
         raise UsageError(f"--{next(iter(how)).replace('_', '-')} goes with --serve")
     try:

@@ -10,6 +10,7 @@ import selectors
 from collections.abc import Callable
 from contextlib import ExitStack
 from threading import Thread
+from typing import Any
 
 from jq_cli.api.shared_backend import SharedBackend
 from jq_cli.backends.base import Backend
@@ -34,7 +35,7 @@ class Embedded:
         settings: Settings,
         opened: ExitStack,
         say: Callable[[str], None],
-        **how: str,
+        **how: Any,
     ) -> None:
         self._metrics = WorkerMetrics(metrics_port, settings, say)
         self._say = say
@@ -46,7 +47,7 @@ class Embedded:
             admin_token=os.environ.get("ADMIN_TOKEN"),
             no_maintenance=True,
             no_cron=True,
-            **how,  # type: ignore[arg-type]
+            **how,
         )
         opener: Opener | None = (lambda _namespace: self._own()) if self._in_memory else None
         self._ready = prepared(settings, plan, opened, opener=opener, meters=self._metrics.meters)

@@ -3,49 +3,22 @@
 import json
 import re
 import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trustme
 
 from tests.cli.program import Program, until
+from tests.cli.worker_program import WorkerProgram
 from tests.metrics.scrape import plain
 from tests.server.asking import ask
 
 SECRET = "a-secret-of-some-length"
 
 
-class Serving:
-    """A worker that serves, on a free port unless told where."""
-
-    def __init__(self, jq: Program, *args: str, listen: str = "127.0.0.1:0") -> None:
-        self.log = jq.home / "worker.log"
-        with self.log.open("wb") as log:
-            self.process = jq.start("work", "--serve", listen, *args, stderr=log, stdin=subprocess.DEVNULL)
-        found = until(lambda: re.search(r" on (\S+://\S+) \(", self.said()), "it says where")
-        self.url = found[1]
-
-    def said(self) -> str:
-        return self.log.read_text(errors="replace")
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
-
-
-@contextmanager
-def serving(jq: Program, *args: str, **options: Any) -> Iterator[Serving]:
-    worker = Serving(jq, *args, **options)
-    try:
-        yield worker
-    finally:
-        if worker.process.poll() is None:
-            worker.process.kill()
-        worker.process.communicate()
+def serving(jq: Program, *args: str) -> WorkerProgram:
+    """A worker that serves, on a free port."""
+    return WorkerProgram(jq, "--serve", "127.0.0.1:0", *args, where=r" on (\S+://\S+) \(")
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis"])
@@ -153,9 +126,20 @@ def test_it_speaks_tls_asks_for_certificates_and_writes_an_access_log(on_memory:
         assert (json.loads(line)["path"], json.loads(line)["status"]) == ("/v1/store/insert", 200)
 
 
-def test_options_of_a_server_go_with_a_server(on_memory: Program) -> None:
-    result = on_memory("work", "q", "--shell", "true", "--tls-cert", "x.pem")
-    assert (result.code, "--tls-cert goes with --serve" in result.err) == (2, True)
+def test_it_is_known_by_the_names_it_was_given(on_memory: Program) -> None:
+    with serving(
+        on_memory, "q", "--shell", "true", "--allow-host", "jq.example.org", "--allow-host", "other"
+    ) as worker:
+        asked = [
+            ask(worker.url, "GET", "/v1/queues", Host=name).status for name in ("jq.example.org", "other", "third")
+        ]
+        assert asked == [200, 200, 421]
+
+
+@pytest.mark.parametrize(("option", "value"), [("--tls-cert", "x.pem"), ("--allow-host", "jq.example.org")])
+def test_options_of_a_server_go_with_a_server(on_memory: Program, option: str, value: str) -> None:
+    result = on_memory("work", "q", "--shell", "true", option, value)
+    assert (result.code, f"{option} goes with --serve" in result.err) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,15 @@
 import http.client
 import json
 import os
-import re
 import signal
 import socket
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.program import Program, until
+from tests.cli.worker_program import WorkerProgram
 from tests.metrics.scrape import Figures, plain
 from tests.server.asking import Answer, ask
 
@@ -24,18 +21,11 @@ def jq(tmp_path: Path, sqlite_url: str) -> Program:
     return Program(tmp_path, sqlite_url)
 
 
-class Working:
+class Working(WorkerProgram):
     """A worker with metrics, on a free port."""
 
     def __init__(self, jq: Program, *args: str, metrics: str = "0") -> None:
-        self.log = jq.home / "worker.log"
-        with self.log.open("wb") as log:
-            self.process = jq.start("work", "--metrics-port", metrics, *args, stderr=log, stdin=subprocess.DEVNULL)
-        found = until(lambda: re.search(r"metrics on (http://\S+)/metrics", self.said()), "it says where")
-        self.url = found[1]
-
-    def said(self) -> str:
-        return self.log.read_text(errors="replace")
+        super().__init__(jq, "--metrics-port", metrics, *args, where=r"metrics on (http://\S+)/metrics")
 
     def ask(self, path: str, **headers: str) -> Answer:
         return ask(self.url, "GET", path, **headers)
@@ -44,21 +34,6 @@ class Working:
         answer = self.ask("/metrics")
         assert answer.status == 200
         return plain(answer.body)
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
-
-
-@contextmanager
-def working(jq: Program, *args: str, **options: Any) -> Iterator[Working]:
-    worker = Working(jq, *args, **options)
-    try:
-        yield worker
-    finally:
-        if worker.process.poll() is None:
-            worker.process.kill()
-        worker.process.communicate()
 
 
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
@@ -69,7 +44,7 @@ def test_one_page_tells_what_all_children_did(
     lines = "".join(f'{{"payload": {number}}}\n' for number in range(40))
     jq.ok("enqueue", "q", "--from", "-", input=lines)
     jq.ok("enqueue", "bad", "1", "--retries", "0")
-    with working(jq, "q", "bad", "-p", "3", "--shell", 'test "$JQ_QUEUE" = q') as worker:
+    with Working(jq, "q", "bad", "-p", "3", "--shell", 'test "$JQ_QUEUE" = q') as worker:
         until(lambda: worker.figures().sum("jq_job_run_seconds_count") == 41, "all have run")
         until(lambda: worker.figures()("jq_jobs_succeeded_total", queue="q") == 40, "the totals follow")
         seen = worker.figures()
@@ -86,10 +61,10 @@ def test_one_page_tells_what_all_children_did(
 
 def test_a_recovery_and_a_lost_lease_are_seen_by_who_they_happen_to(jq: Program) -> None:
     jq.ok("enqueue", "q", "1")
-    with working(jq, "q", "--shell", "exec sleep 600") as first:
+    with Working(jq, "q", "--shell", "exec sleep 600") as first:
         until(lambda: jq.ok("len", "q", "--state", "running").out == "1\n", "it runs")
         first.process.send_signal(signal.SIGSTOP)
-        with working(jq, "elsewhere", "--shell", "true") as second:
+        with Working(jq, "elsewhere", "--shell", "true") as second:
             until(lambda: second.figures()("jq_recovery_lag_seconds_count") == 1, "it is recovered")
             until(lambda: second.figures()("jq_jobs_recovered_total", queue="q") == 1, "the total follows")
             assert second.figures().sum("jq_lease_losses_total") == 0
@@ -99,7 +74,7 @@ def test_a_recovery_and_a_lost_lease_are_seen_by_who_they_happen_to(jq: Program)
 
 def test_an_autoscaler_gets_one_queue_as_json(jq: Program) -> None:
     jq.ok("enqueue", "other", "--from", "-", input='{"payload": 1}\n{"payload": 2}\n')
-    with working(jq, "q", "--shell", "true") as worker:
+    with Working(jq, "q", "--shell", "true") as worker:
         answer = worker.ask("/metrics/queues/other")
         assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
         assert (answer.json["ready"], answer.json["waiting"]) == (2, 2)
@@ -109,7 +84,7 @@ def test_an_autoscaler_gets_one_queue_as_json(jq: Program) -> None:
 
 
 def test_requests_that_a_scraper_would_not_make_are_refused(jq: Program) -> None:
-    with working(jq, "q", "--shell", "true") as worker:
+    with Working(jq, "q", "--shell", "true") as worker:
         assert worker.ask("/metrics", Host="evil.example.com").status == 421
         assert ask(worker.url, "POST", "/metrics", {}).status == 501
         parts = worker.url.removeprefix("http://").split(":")
@@ -134,7 +109,7 @@ def _answers(worker: Working) -> bool:
 
 def test_a_store_that_is_down_shows_and_the_worker_still_answers(bare: Program, own_redis: Any, namespace: str) -> None:
     jq = Program(bare.home, f"{own_redis.url}?timeout=0.3", namespace)
-    with working(jq, "q", "--shell", "true") as worker:
+    with Working(jq, "q", "--shell", "true") as worker:
         assert worker.figures()("jq_store_up") == 1
         own_redis.kill()
         until(lambda: worker.figures()("jq_store_up") == 0, "it shows")
@@ -154,7 +129,7 @@ def test_what_hooks_drop_is_counted(jq: Program) -> None:
         "hooks: {audit: {kind: webhook, url: 'http://127.0.0.1:9/', allow_private: true, retry_for: 0, buffer: 1}}\n"
     )
     jq.env["JQ_CONFIG"] = str(config)
-    with working(jq, "q", "--shell", "true") as worker:
+    with Working(jq, "q", "--shell", "true") as worker:
         seen = worker.figures()
         assert (
             seen("jq_hook_events_sent_total", hook="audit"),
@@ -177,7 +152,7 @@ def test_an_address_that_cannot_be_had_is_named(jq: Program, args: list[str], pr
 
 
 def test_a_port_in_use_is_named(jq: Program) -> None:
-    with working(jq, "q", "--shell", "true") as worker:
+    with Working(jq, "q", "--shell", "true") as worker:
         port = worker.url.rpartition(":")[2]
         result = jq("work", "q", "--shell", "true", "--metrics-port", port)
         assert (result.code, f"127.0.0.1:{port}" in result.err) == (2, True)
