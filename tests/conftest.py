@@ -15,6 +15,7 @@ from tests.postgres_server import PostgresServer
 from tests.servers import FakeRedis, RedisServer
 
 if TYPE_CHECKING:
+    from tests.ministack_server import Ministack
     from tests.serving import Serving
     from tests.weed_server import WeedServer
 
@@ -75,6 +76,17 @@ def postgres_url(postgres_server: PostgresServer) -> str:
 def dynamodb_server() -> Iterator[DynamoServer]:
     """The DynamoDB shared by the tests of this process; each test makes a table of its own."""
     with DynamoServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ministack_server() -> "Iterator[Ministack]":
+    """Another DynamoDB, shared by the tests of this process. For the slower tests alone, where `make soak` installed it."""
+    from tests.ministack_server import MISSING, PROGRAM, Ministack
+
+    if not PROGRAM.exists():
+        pytest.skip(MISSING)
+    with Ministack() as server:
         yield server
 
 

@@ -1,4 +1,4 @@
-"""DynamoDB for tests: moto's server as a process on a free port of 127.0.0.1, gone with the tests."""
+"""DynamoDB for tests: moto's server as a process on a free port of 127.0.0.1, gone with the tests. `Ministack` is another one."""
 
 import os
 import socket
@@ -23,10 +23,11 @@ class DynamoServer:
         self.port = free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("moto_dynamodb.py"), str(self.port)],
+            self._command(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env=self._environment(),
             preexec_fn=die_with_parent if sys.platform == "linux" else None,
         )
         try:
@@ -61,11 +62,17 @@ class DynamoServer:
     def __exit__(self, *error: object) -> None:
         self.stop()
 
+    def _command(self) -> list[str]:
+        return [sys.executable, str(Path(__file__).with_name("moto_dynamodb.py")), str(self.port)]
+
+    def _environment(self) -> dict[str, str]:
+        return dict(os.environ)
+
     def _await_answer(self) -> None:
         deadline = time.monotonic() + 3 * DEADLINE
         while not self._listens():
-            assert self._process.poll() is None, "moto ended by itself"
-            assert time.monotonic() < deadline, "moto does not answer"
+            assert self._process.poll() is None, "it ended by itself"
+            assert time.monotonic() < deadline, "it does not answer"
             time.sleep(0.02)
 
     def _listens(self) -> bool:

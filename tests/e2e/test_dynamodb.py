@@ -1,5 +1,5 @@
 """The program on DynamoDB, as moto plays it: the table made, workers racing over jobs, and kills. moto answers some hundred
-requests a second, so there are fewer jobs than on other stores, but for JQ_SOAK."""
+requests a second, so there are fewer jobs than on other stores. `make soak` does it with more jobs, and on ministack too."""
 
 import json
 import os
@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from jq_cli.backends.dynamodb.schema import definition
-from tests.dynamodb_server import DynamoServer
 from tests.e2e.program import Program
 from tests.e2e.test_faults import check_history, ended, kill_under_load
 from tests.moto_server import CREDENTIALS
@@ -18,13 +17,15 @@ from tests.worker.bench import eventually
 SOAK = "JQ_SOAK" in os.environ
 JOBS = 2_000 if SOAK else 100
 KILLED_JOBS = 300 if SOAK else 100
+SERVERS = ["dynamodb_server", *(["ministack_server"] if SOAK else [])]
 SHARE = re.compile(r"^jq: (\d+) succeeded", re.M)
 
 
-@pytest.fixture
-def jq(dynamodb_server: DynamoServer, tmp_path: Path, namespace: str) -> Program:
+@pytest.fixture(params=SERVERS)
+def jq(request: pytest.FixtureRequest, tmp_path: Path, namespace: str) -> Program:
     """The program on a table that is not there yet, where a slow machine may take its time."""
-    program = Program(dynamodb_server.url(f"t.{namespace}"), namespace, tmp_path)
+    server = request.getfixturevalue(request.param)
+    program = Program(server.url(f"t.{namespace}"), namespace, tmp_path)
     program.env |= CREDENTIALS
     return program
 

@@ -1,0 +1,48 @@
+"""A second DynamoDB for the slower tests: ministack, an emulator of AWS, on a free port of 127.0.0.1, gone with the tests.
+
+Tried with 1.5.33. As AWS documents it: conditions, all reasons of a cancelled transaction, a transaction that is sent again with
+its ClientRequestToken (no second write; IdempotentParameterMismatchException for other contents), at most 100 actions in a
+transaction and one for each item, 100 keys in BatchGetItem, 25 items in BatchWriteItem, 400 KB in an item, 1 MB in a page of a
+query. It answers one request after another, so its transactions are atomic.
+
+Otherwise than AWS: the 4 MB of a transaction are measured by its JSON, where a payload is a third longer, so that already some 3 MB
+are refused; a BatchGetItem of more than 16 MB is answered whole; nothing is ever throttled or answered by half; any credentials do.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.dynamodb_server import DynamoServer
+
+PROGRAM = Path(sys.prefix) / "ministack" / "bin" / "ministack"
+"""In an environment of its own: what it needs is nothing of ours."""
+
+MISSING = "no ministack: `make soak` installs it in an environment of its own"
+
+
+class Ministack(DynamoServer):
+    """A running ministack that plays DynamoDB alone. It sends nothing to anybody."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="jq-ministack-")
+        super().__init__()
+
+    def stop(self) -> None:
+        """Kill it and remove its data."""
+        super().stop()
+        self._folder.cleanup()
+
+    def _command(self) -> list[str]:
+        return [str(PROGRAM)]
+
+    def _environment(self) -> dict[str, str]:
+        # It would listen everywhere, serve MQTT too, and clean up containers of this machine that bear its label.
+        private = {
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self.port),
+            "DOCKER_HOST": f"unix://{self._folder.name}/none",
+        }
+        less = {"SERVICES": "dynamodb", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0", "LOG_LEVEL": "ERROR"}
+        return {"PATH": os.environ["PATH"], "HOME": self._folder.name, "TMPDIR": self._folder.name, **private, **less}
