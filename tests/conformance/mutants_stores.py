@@ -81,7 +81,7 @@ POSTGRES = [
     _postgres("a change that compares the version does not", "moved_on", (
         "c-change", "ELSE coalesce(j.version, j.token, j.id) = c.expect END", "ELSE true END")),
     _postgres("a batch trims queues in which nothing changed", "removes_nothing", (
-        "c-change", "numbers[14 * (change - 1) + 1] = n)", "true)")),
+        "c-change", "AND known[n] = ANY (touched);", "AND touched IS NOT NULL;")),
     _postgres("a running job keeps the wake-up it had when it waited", "does_not_expire_while_it_runs", (
         "d-claim", "rank = moment + lease, wake_at = NULL,", "rank = moment + lease,")),
     _postgres("a delay ends a millisecond late", "moment_its_delay_ends", (
@@ -106,13 +106,14 @@ POSTGRES = [
     _postgres("a heartbeat leaves the version as it is", "defeats_it", (
         "d-claim", "version = j.token || '~' || (moment + lease),", "version = j.version,")),
     _postgres("a queue's jobs are handed out by id alone", "leaves_first", (
-        "d-claim", "ORDER BY rank, id LIMIT most FOR UPDATE SKIP LOCKED", "ORDER BY id, rank LIMIT most FOR UPDATE SKIP LOCKED")),
+        "d-claim", "ORDER BY rank, id LIMIT most_now FOR", "ORDER BY id, rank LIMIT most_now FOR")),
     _postgres("claims of a limited queue do not wait for each other", "concurrent_claims_respect_max_running", (
         "d-claim", "c.max_running > 0 OR c.due ORDER BY", "c.due ORDER BY"), (
         "d-claim", "(q.due OR q.max_running > 0)", "q.due"), (
         "d-claim", "      CONTINUE WHEN room <= 0;\n", "      CONTINUE WHEN room <= 0;\n      PERFORM pg_sleep(0.02);\n")),
     _postgres("an at_most_once job is fetched ahead", "never_fetched_ahead", (
-        "d-claim", "q.number, room, false, coalesce(once_rank, 9223372036854775807)", "q.number, room, true, 9223372036854775807")),
+        "d-claim", "next_once.id IS NOT NULL AND free > 0;", "true;"), (
+        "d-claim", "CASE WHEN any_once THEN free ELSE room END", "room")),
     _postgres("a lease ends while it goes on", "not_a_millisecond_before", (
         "e-read", "AND j.phase = 3 AND j.rank <= due_jobs.wake ORDER", "AND j.phase = 3 ORDER")),
     _postgres("folding forgets what runs", "counts_a_loss", ("e-read", "running = t.running + d.running,", "running = t.running,")),

@@ -118,7 +118,7 @@ class PostgresBackend(Backend):
             if not again or time.monotonic() > until:
                 break
             answers = self._link.step([self._claim(claim)], again=False)
-        return Turned(now, verdicts, [leased_of(row, claim, now) for row in leased])
+        return Turned(now, verdicts, leased_of(leased, claim, now))
 
     def _claim(self, claim: Claim) -> Statement:
         values = (

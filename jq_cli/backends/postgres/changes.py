@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from jq_cli.backends.base import Clock
 from jq_cli.backends.phases import phase_of
 from jq_cli.backends.postgres.arrays import blobs, numbers, some_blobs, some_texts, texts
@@ -59,18 +61,37 @@ def _plain(change: Change) -> bool:
 def _statement(schema: str, moment: int | None, changes: Sequence[Change]) -> Statement:
     queues = list(dict.fromkeys(change.queue for change in changes))
     places = {queue: place for place, queue in enumerate(queues, 1)}
-    words = [word for change in changes for word in _numbers(change, places[change.queue])]
-    jobs = [change.job or _GONE for change in changes]
-    plain = _plain(changes[0])
+    runs = _runs(changes)
+    firsts = [changes[start] for start, _ in runs]
+    jobs = [change.job or _GONE for change in firsts]
+    plain = _plain(firsts[0])
+    words = [
+        word for run, change in zip(runs, firsts, strict=True) for word in _numbers(change, places[change.queue], *run)
+    ]
+    times = [time for c in changes for time in ((0, 0) if c.job is None else (c.job.ready_at, c.job.created_at))]
     values = (
-        moment, texts(queues), numbers(_caps(queues, changes)), None if plain else numbers([_kind(c) for c in changes]),
-        numbers(words), texts([c.id for c in changes]), texts([c.expect for c in changes]), texts([c.mark for c in changes]),
-        blobs([encode_body(job) for job in jobs]),
-        some_blobs([job.payload if c.payload else None for c, job in zip(changes, jobs, strict=True)]),
-        some_blobs([c.output for c in changes]),
-        some_texts([job.owner for job in jobs]), some_texts([job.token for job in jobs]), *_keys(changes),
+        moment, texts(queues), numbers(_caps(queues, changes)), None if plain else numbers([_kind(c) for c in firsts]),
+        numbers(words), numbers(times), texts([c.id for c in changes]), texts([c.expect for c in firsts]),
+        texts([c.mark for c in firsts]), blobs([encode_body(job) for job in jobs]),
+        some_blobs([c.job.payload if c.payload and c.job else None for c in changes]),
+        some_blobs([c.output for c in firsts]),
+        some_texts([job.owner for job in jobs]), some_texts([job.token for job in jobs]), *_keys(changes, places),
     )  # fmt: skip
     return Statement(f"SELECT {schema}.change_jobs({', '.join(['%s'] * len(values))})", values)
+
+
+def _runs(changes: Sequence[Change]) -> list[tuple[int, int]]:
+    """Where changes begin that are alike but for the ids, times and payloads of their jobs and for their keys, and how many they
+    are: jobs that were claimed together mostly end alike."""
+    starts, last = [], None
+    for n, change in enumerate(changes):
+        job = change.job
+        job = None if job is None else replace(job, id="", payload=b"", ready_at=0, created_at=0)
+        alike = replace(change, id="", job=job, cap=None, keys=(), step=None)
+        if alike != last:
+            starts.append(n)
+            last = alike
+    return [(start, end - start) for start, end in zip(starts, [*starts[1:], len(changes)], strict=True)]
 
 
 def _kind(change: Change) -> int:
@@ -82,14 +103,14 @@ def _caps(queues: Sequence[str], changes: Sequence[Change]) -> list[int]:
     return [caps.get(queue, -1) for queue in queues]
 
 
-def _numbers(change: Change, place: int) -> tuple[int, ...]:
+def _numbers(change: Change, place: int, start: int, size: int) -> tuple[int, ...]:
     job = change.job
     if job is None:
-        return (place, 1, *[0] * 11, _bits(change))
+        return (place, 1, *[0] * 4, start, size, *[0] * 5, _bits(change))
     end = job.lease_until if job.state == "running" else job.finished_at
     return (
         place, phase_of(job), -1 if end is None else end, -1 if change.delay is None else change.delay,
-        -1 if change.keep is None else change.keep, job.priority, job.ready_at, job.created_at,
+        -1 if change.keep is None else change.keep, job.priority, start, size,
         -1 if job.expires_at is None else job.expires_at, -1 if job.started_at is None else job.started_at,
         job.generation, int(job.stop), int(job.delivery == "at_most_once"), _bits(change),
     )  # fmt: skip
@@ -99,15 +120,16 @@ def _bits(change: Change) -> int:
     return sum(TOTALS[total] for total in set(change.totals))
 
 
-def _keys(changes: Sequence[Change]) -> tuple[object, ...]:
-    keys = [(n, key) for n, change in enumerate(changes, 1) for key in change.keys]
+def _keys(changes: Sequence[Change], places: dict[str, int]) -> tuple[object, ...]:
+    keys = [(n, places[change.queue], key) for n, change in enumerate(changes, 1) for key in change.keys]
     if not keys:
-        return (None, None, None, None)
+        return (None, None, None, None, None)
     return (
-        numbers([n for n, _ in keys]),
-        texts([key.name for _, key in keys]),
-        blobs([key.outcome for _, key in keys]),
-        numbers([key.ttl for _, key in keys]),
+        numbers([n for n, _, _ in keys]),
+        numbers([place for _, place, _ in keys]),
+        texts([key.name for _, _, key in keys]),
+        blobs([key.outcome for _, _, key in keys]),
+        numbers([key.ttl for _, _, key in keys]),
     )
 
 

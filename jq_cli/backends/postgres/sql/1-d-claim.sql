@@ -45,46 +45,14 @@ BEGIN
 END
 $$;
 
--- Leases the first jobs of a queue, those that run at most once only when they may be started at once (`any_once`), and only those
--- before a place.
-CREATE FUNCTION :schema.lease_jobs(
-  moment bigint, number int, most bigint, any_once bool, before_rank bigint, before_id text, worker text, lease bigint, nonce text
-) RETURNS TABLE (
-  id text, priority int, ready_at bigint, created_at bigint, expires_at bigint, generation int, stop bool, body bytea, payload bytea
-) LANGUAGE plpgsql ROWS 10 AS $$
-#variable_conflict use_column
-DECLARE
-  leased int;
-BEGIN
-  RETURN QUERY
-    WITH head AS MATERIALIZED (
-      SELECT ctid, rank, id FROM :schema.jobs
-      WHERE queue = number AND phase = 2 AND (any_once OR NOT once) AND (rank, id) < (before_rank, before_id)
-      ORDER BY rank, id LIMIT most FOR UPDATE SKIP LOCKED
-    ), leased AS (
-      UPDATE :schema.jobs AS j SET
-        phase = 3, rank = moment + lease, wake_at = NULL, generation = j.generation + 1, owner = worker,
-        token = (j.generation + 1) || '.' || nonce, version = NULL, started_at = moment
-      FROM head WHERE j.ctid = head.ctid
-      RETURNING head.rank AS place, j.id, j.priority::int AS priority, j.ready_at, j.created_at, j.expires_at, j.generation, j.stop,
-        j.body, j.payload
-    )
-    SELECT l.id, l.priority, l.ready_at, l.created_at, l.expires_at, l.generation, l.stop, l.body, l.payload
-    FROM leased AS l ORDER BY l.place, l.id;
-  GET DIAGNOSTICS leased = ROW_COUNT;
-  IF leased > 0 THEN
-    INSERT INTO :schema.deltas (queue, at, ready, running) VALUES (number, :schema.moment(NULL), -leased, leased);
-  END IF;
-END
-$$;
-
 -- Leases jobs in order. The first row says in `created_at` what time it is, in `stop` whether to ask again at once because something
--- else had to be done first, in `generation` how many jobs were taken in; then each job with its queue as a number into the names.
+-- else had to be done first, in `generation` how many jobs were taken in; then each job with its queue as a number into the names
+-- and its place in that queue: they come in any order.
 CREATE FUNCTION :schema.claim_jobs(
   clock bigint, queue_names text[], most bigint, worker text, lease bigint, nonce text, idle bigint
 ) RETURNS TABLE (
   queue int, id text, priority int, ready_at bigint, created_at bigint, expires_at bigint, generation int, stop bool, body bytea,
-  payload bytea
+  payload bytea, place bigint
 ) LANGUAGE plpgsql
 SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
 SET plan_cache_mode = force_generic_plan AS $$
@@ -101,8 +69,11 @@ DECLARE
   q record;
   room bigint;
   free bigint;
-  once_rank bigint;
-  once_id text;
+  most_now bigint;
+  any_once bool;
+  bound bigint;
+  leased int;
+  next_once record;
 BEGIN
   -- Only reads, so that idle workers are in nobody's way.
   SELECT array_agg(c.number ORDER BY c.number), array_agg(c.place ORDER BY c.number), array_agg(c.max_running > 0 OR c.due ORDER BY c.number)
@@ -137,7 +108,7 @@ BEGIN
       again := again OR step >= 5000;
     END IF;
   END LOOP;
-  RETURN QUERY SELECT 0, NULL::text, 0, 0::bigint, moment, 0::bigint, taken, again, NULL::bytea, NULL::bytea;
+  RETURN QUERY SELECT 0, NULL::text, 0, 0::bigint, moment, 0::bigint, taken, again, NULL::bytea, NULL::bytea, 0::bigint;
   IF again THEN
     RETURN;
   END IF;
@@ -153,25 +124,38 @@ BEGIN
         SELECT count(*) FROM (SELECT FROM :schema.jobs WHERE queue = q.number AND phase = 3 LIMIT q.max_running) AS running));
       CONTINUE WHEN room <= 0;
     END IF;
-    SELECT j.rank, j.id INTO once_rank, once_id FROM :schema.jobs AS j
-      WHERE j.queue = q.number AND j.phase = 2 AND j.once ORDER BY j.rank, j.id LIMIT 1;
-    free := least(room, greatest(0, idle - got));
-    IF once_rank IS NOT NULL AND free > 0 THEN
-      RETURN QUERY SELECT q.place::int, l.* FROM :schema.lease_jobs(
-        moment, q.number, free, true, 9223372036854775807, '', worker, lease, nonce) AS l;
+    -- Jobs that run at most once only where they may be started at once, and nothing from behind one that may not.
+    leased := 0;
+    LOOP
+      SELECT j.rank, j.id INTO next_once FROM :schema.jobs AS j
+        WHERE j.queue = q.number AND j.phase = 2 AND j.once ORDER BY j.rank, j.id LIMIT 1;
+      free := least(room, greatest(0, idle - got));
+      any_once := next_once.id IS NOT NULL AND free > 0;
+      bound := CASE WHEN next_once.id IS NULL OR any_once THEN 9223372036854775807 ELSE next_once.rank END;
+      most_now := CASE WHEN any_once THEN free ELSE room END;
+      RETURN QUERY
+        WITH head AS MATERIALIZED (
+          SELECT ctid, rank FROM :schema.jobs
+          WHERE queue = q.number AND phase = 2 AND (any_once OR NOT once) AND (rank, id) < (bound, coalesce(next_once.id, ''))
+          ORDER BY rank, id LIMIT most_now FOR UPDATE SKIP LOCKED
+        )
+        UPDATE :schema.jobs AS j SET
+          phase = 3, rank = moment + lease, wake_at = NULL, generation = j.generation + 1, owner = worker,
+          token = (j.generation + 1) || '.' || nonce, version = NULL, started_at = moment
+        FROM head WHERE j.ctid = head.ctid
+        RETURNING q.place::int, j.id, j.priority::int, j.ready_at, j.created_at, j.expires_at, j.generation, j.stop, j.body,
+          j.payload, head.rank;
       GET DIAGNOSTICS step = ROW_COUNT;
+      leased := leased + step;
       got := got + step;
       room := room - step;
-      CONTINUE WHEN step < free OR room <= 0;
-      SELECT j.rank, j.id INTO once_rank, once_id FROM :schema.jobs AS j
-        WHERE j.queue = q.number AND j.phase = 2 AND j.once ORDER BY j.rank, j.id LIMIT 1;
+      EXIT WHEN NOT any_once OR step < free OR room <= 0;
+    END LOOP;
+    IF leased > 0 THEN
+      INSERT INTO :schema.deltas (queue, at, ready, running) VALUES (q.number, :schema.moment(NULL), -leased, leased);
     END IF;
-    RETURN QUERY SELECT q.place::int, l.* FROM :schema.lease_jobs(
-      moment, q.number, room, false, coalesce(once_rank, 9223372036854775807), coalesce(once_id, ''), worker, lease, nonce) AS l;
-    GET DIAGNOSTICS step = ROW_COUNT;
-    got := got + step;
     -- The next job may not be fetched ahead: the claim ends before it.
-    EXIT WHEN once_rank IS NOT NULL AND step < room;
+    EXIT WHEN next_once.id IS NOT NULL AND NOT any_once AND room > 0;
   END LOOP;
 END
 $$;
