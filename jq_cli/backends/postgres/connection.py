@@ -11,11 +11,15 @@ from psycopg import Connection, errors
 from psycopg.pq import ConnStatus
 
 from jq_cli.backends.postgres.address import Address
+from jq_cli.backends.postgres.arrays import teach
 
 _READABLE, _WRITABLE = 1, 2
 _BROKEN = select.POLLERR | select.POLLHUP | select.POLLNVAL
 _PATIENCE = 0.1
 """Seconds after which a wait looks whether it was interrupted."""
+
+PREPARE_AFTER = 5
+"""Times a statement is sent before the server is asked to keep it: short commands never come to that."""
 
 _GREETING = """SELECT pg_backend_pid() = %(pid)s AND CASE WHEN pg_backend_pid() = %(pid)s THEN
     set_config('statement_timeout', %(ms)s, false) || set_config('lock_timeout', %(ms)s, false)
@@ -98,7 +102,8 @@ class TimedConnection(Connection[Any]):
 def connect(address: Address, deadline: float, *, quiet: bool = False) -> TimedConnection:
     """A connection that commits each statement by itself. Raises psycopg's errors and TimeoutError.
 
-    A direct one gets limits on the server's side too, so that what nobody waits for any longer ends there. `quiet`: it is told
+    A direct one gets limits on the server's side too, so that what nobody waits for any longer ends there, and has it keep what
+    is sent often. `quiet`: it is told
     nothing.
     """
     left = max(1, math.ceil(deadline - time.monotonic()))
@@ -106,12 +111,15 @@ def connect(address: Address, deadline: float, *, quiet: bool = False) -> TimedC
         address.conninfo, autocommit=True, prepare_threshold=None, connect_timeout=left, **_names(address)
     )
     connection.deadline = deadline
+    teach(connection.adapters)
     try:
         if not quiet:
             ms = str(max(1, round(address.timeout * 1_000)))
             asked = {"pid": connection.info.backend_pid, "ms": ms}
             (direct,) = connection.execute(_GREETING, asked).fetchall()
             connection.direct = bool(direct[0])
+            if connection.direct:
+                connection.prepare_threshold = PREPARE_AFTER
     except BaseException:
         connection.close()
         raise

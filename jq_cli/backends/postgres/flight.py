@@ -19,10 +19,8 @@ class Flight:
             connection.send_off(pipeline.sync)
             self._pipeline = stack.pop_all()
 
-    def land(self, last: Statement | None) -> list[Rows]:
-        """The rows of each statement. `last` is sent after them, a transaction of its own."""
+    def land(self) -> list[Rows]:
+        """The rows of each statement."""
         with self._pipeline:
             self.connection.bring_home()
-            if last is not None:
-                send(self.connection, last)
         return [fetched(cursor) for cursor in self._cursors]

@@ -5,6 +5,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from jq_cli.backends.postgres.arrays import teach
 from jq_cli.backends.postgres.statement import Rows, Statement, cursor_of
 from jq_cli.errors import UsageError
 
@@ -32,7 +33,13 @@ def driver_connection(connection: Any) -> Connection[Any]:
 
 def run_in(connection: Connection[Any], statements: Sequence[Statement]) -> list[Rows]:
     """The rows of each statement, in the transaction the connection is in or begins by itself."""
-    return [cursor_of(connection).execute(each.sql, each.values, prepare=False).fetchall() for each in statements]
+    return [_run(connection, each) for each in statements]
+
+
+def _run(connection: Connection[Any], statement: Statement) -> Rows:
+    cursor = cursor_of(connection)
+    teach(cursor.adapters)
+    return cursor.execute(statement.sql, statement.values, prepare=False).fetchall()
 
 
 def _begin(held: Any) -> None:

@@ -23,12 +23,17 @@ from jq_cli.errors import BackendError
 _FIRST_WAIT = 0.01
 _LONGEST_WAIT = 0.25
 
+_HEARD = """(SELECT bool_or(NOT CASE WHEN pg_try_advisory_lock(key) THEN pg_advisory_unlock(key) ELSE false END)
+    FROM unnest(%s::bigint[]) AS topic (key))"""
+"""A watch holds the lock of its topic shared: where nobody listens nothing is sent. Asked in the step itself, as mostly
+nobody does; a worker that begins to listen while it commits polls a second later."""
+
 _HINT = """SELECT CASE WHEN NOT pg_try_advisory_xact_lock(key) THEN
     CASE WHEN pg_try_advisory_xact_lock(key # 1) THEN pg_notify(channel, '') END END
     FROM unnest(%s::text[], %s::bigint[]) AS topic (channel, key)"""
-"""A watch holds the lock of its topic shared: where nobody listens nothing is sent. The lock beside it is held by who is sending
-at this moment: that hint comes after what happened here, so one is enough. NOTIFY makes commits wait for each other, through the
-sync of the log and all; so this is a transaction of its own that writes nothing, after the step it tells of."""
+"""The lock beside that of the topic is held by who is sending at this moment: that hint comes after what happened here, so one is
+enough. NOTIFY makes commits wait for each other, through the sync of the log and all; so this is a transaction of its own that
+writes nothing, after the step it tells of."""
 
 
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
@@ -80,7 +85,7 @@ class Link:
         with translating(self.address.shown):
             connection = self._open(deadline)
             try:
-                flight = Flight(connection, statements)
+                flight = Flight(connection, self._asked(statements, topics))
             except BaseException as error:
                 self._after(error, connection, deadline, again=False)
                 rows = self.step(statements, topics, again=False)
@@ -94,7 +99,7 @@ class Link:
         self._answer = None
         with translating(self.address.shown):
             try:
-                return flight.land(self._hint(topics) if topics else None)
+                return self._tell(flight.connection, flight.land(), topics)
             except BaseException as error:
                 self._after(error, flight.connection, deadline, again=False)
         return self.step(statements, topics, again=False)
@@ -134,14 +139,30 @@ class Link:
     def _exchange(
         self, connection: TimedConnection, statements: Sequence[Statement], topics: Sequence[str]
     ) -> list[Rows]:
-        if len(statements) == 1 and not topics:
-            return [fetched(send(connection, statements[0]))]
-        with connection.pipeline() as pipeline:
-            cursors = [send(connection, statement) for statement in statements]
-            if topics:
-                pipeline.sync()
-                send(connection, self._hint(topics))
-        return [fetched(cursor) for cursor in cursors]
+        asked = self._asked(statements, topics)
+        if len(asked) == 1:
+            return self._tell(connection, [fetched(send(connection, asked[0]))], topics)
+        with connection.pipeline():
+            cursors = [send(connection, statement) for statement in asked]
+        return self._tell(connection, [fetched(cursor) for cursor in cursors], topics)
+
+    def _asked(self, statements: Sequence[Statement], topics: Sequence[str]) -> list[Statement]:
+        """The statements, the first of which, if there are topics, also says in its last column whether anybody listens to them;
+        it gives a row."""
+        if not (statements and topics):
+            return list(statements)
+        first, *others = statements
+        keys = numbers([self.topic(topic).key for topic in topics])
+        return [Statement(f"SELECT told.*, {_HEARD} FROM ({first.sql}) AS told", (keys, *first.values)), *others]
+
+    def _tell(self, connection: TimedConnection, answers: list[Rows], topics: Sequence[str]) -> list[Rows]:
+        """The answers to what was asked; hints at the topics, if anybody listens."""
+        if not topics:
+            return answers
+        first, *others = answers or [[(True,)]]
+        if first[0][-1]:
+            send(connection, self._hint(topics))
+        return [[row[:-1] for row in first], *others]
 
     def _hint(self, topics: Sequence[str]) -> Statement:
         named = [self.topic(topic) for topic in topics]

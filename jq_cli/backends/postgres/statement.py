@@ -7,8 +7,6 @@ from psycopg import Cursor
 from psycopg.pq import Format
 from psycopg.rows import tuple_row
 
-from jq_cli.backends.postgres.arrays import teach
-
 Rows = list[tuple[Any, ...]]
 
 
@@ -20,17 +18,16 @@ class Statement(NamedTuple):
 
 
 def cursor_of(connection: Any) -> Cursor[Any]:
-    """A cursor that takes our arrays and answers in binary form; the connection itself is left as it is, with whatever kind of
-    cursor it makes for its owner."""
+    """A cursor that answers in binary form; the connection itself is left as it is, with whatever kind of cursor it makes for
+    its owner."""
     cursor = Cursor(connection, row_factory=tuple_row)
     cursor.format = Format.BINARY
-    teach(cursor.adapters)
     return cursor
 
 
 def send(connection: Any, statement: Statement) -> Cursor[Any]:
     """Have it executed; in a pipeline the answer comes later."""
-    return cursor_of(connection).execute(statement.sql, statement.values, prepare=False)
+    return cursor_of(connection).execute(statement.sql, statement.values)
 
 
 def fetched(cursor: Cursor[Any]) -> Rows:
