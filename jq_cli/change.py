@@ -1,5 +1,6 @@
 """A change: one conditional write of one job, decided by policy (`lifecycle`) and carried out by a backend. Pure."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -49,7 +50,8 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     delay    when not None: `ready_at` becomes the store's now plus so many ms
              `finished_at` becomes the store's now when the new state is final and `finished_at` is None
     keep     how many ms a final row stays before `due` reports it; None: for ever
-    cap      the queue keeps at most so many finished jobs that are `Job.counted`: the store drops the oldest beyond that
+    cap      the queue keeps at most so many finished jobs that are `Job.counted`: the store drops the oldest beyond that. Where
+             changes of one queue that are applied in one step name different ones, the least holds
     payload  whether the payload differs from the stored one and must be written too
     totals   counters of the queue to add one to, in the same step
     output   the handler's captured output and progress, a side record (JSON); None leaves what is there
@@ -73,3 +75,12 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     output: bytes | None = None
     step: Step | None = None
     like: "Change | None" = None
+
+
+def caps_of(applied: Iterable[Change]) -> dict[str, int]:
+    """How many finished jobs each queue keeps after a step of these changes; a queue of which none says it is left out."""
+    caps: dict[str, int] = {}
+    for change in applied:
+        if change.cap is not None:
+            caps[change.queue] = min(change.cap, caps.get(change.queue, change.cap))
+    return caps

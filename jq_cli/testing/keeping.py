@@ -57,6 +57,15 @@ class KeepingTests:
         assert verdicts == ["applied"] * 6
         assert store.ids("succeeded") == ids[4:]
 
+    def test_of_different_counts_in_one_batch_the_least_holds(self, store: Store) -> None:
+        ids = [store.add() for _ in range(6)]
+        changes = []
+        for job, count in zip(store.claim(6), (5, 5, 2, 4, 4, 3), strict=True):
+            store.keep(count=count)
+            changes.append(store.outcome(job))
+        assert store.backend.replace(changes) == ["applied"] * 6
+        assert store.ids("succeeded") == ids[4:]
+
     def test_succeeded_and_cancelled_jobs_are_counted_together(self, store: Store) -> None:
         store.keep(count=2)
         first = store.finish()
@@ -133,6 +142,17 @@ class KeepingTests:
         store.keep(count=1)
         assert store.backend.replace([store.outcome(late), store.outcome(other)]) == ["lost", "applied"]
         assert store.ids("succeeded") == ids
+
+    def test_the_count_of_a_refused_outcome_does_not_hold_beside_another_outcome(self, store: Store) -> None:
+        ids = [store.finish() for _ in range(3)]
+        last = store.add()
+        store.add()
+        job, other = store.claim(2)
+        store.keep(count=1)
+        refused = replace(store.outcome(other), expect="1.other")
+        store.keep(count=3)
+        assert store.backend.replace([store.outcome(job), refused]) == ["applied", "lost"]
+        assert store.ids("succeeded") == [*ids[1:], last]
 
     def test_dead_jobs_stay_for_ever(self, store: Store) -> None:
         id = store.finish("permanent", retention=1.0)

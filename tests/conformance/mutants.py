@@ -104,6 +104,8 @@ KEEPING = [
           '        if job.state == "dead":\n            self.orders["dead"].add(_place(job))\n        if keep is not None and')),
     _bug("a full queue drops its newest finished jobs", (BACKEND, "[: max(0, len(queue.counted.items) - cap)]", "[cap:]")),
     _bug("a queue keeps one finished job too many", (BACKEND, ".items) - cap)", ".items) - cap - 1)")),
+    _bug("the last count of a batch holds instead of the least",
+         (BACKEND, "caps_of(applied)", "{c.queue: c.cap for c in applied if c.cap is not None}"), machine=False),
     _bug("the retention of finished jobs is ignored", (BACKEND, "queue.put(new, change.keep)", "queue.put(new)")),
     _bug("jobs with their own retention are counted too",
          (QUEUE, "in FINAL and job.counted:", 'in FINAL and job.state != "dead":'), machine=False),

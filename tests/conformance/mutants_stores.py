@@ -80,8 +80,9 @@ POSTGRES = [
         "c-change", "j.token = c.expect AND coalesce", "j.token IS NOT NULL AND coalesce")),
     _postgres("a change that compares the version does not", "moved_on", (
         "c-change", "ELSE coalesce(j.version, j.token, j.id) = c.expect END", "ELSE true END")),
-    _postgres("a batch trims queues in which nothing changed", "removes_nothing", (
-        "c-change", "AND known[n] = ANY (touched);", "AND touched IS NOT NULL;")),
+    _postgres("the count of a refused change holds", "refused_outcome", (
+        "c-change", "(cardinality(applied) = cardinality(ids) OR EXISTS (", "(true OR EXISTS (")),
+    _postgres("the greatest count of a batch holds", "the_least_holds", ("c-change", "min(caps[run]) AS cap", "max(caps[run]) AS cap")),
     _postgres("a running job keeps the wake-up it had when it waited", "does_not_expire_while_it_runs", (
         "d-claim", "rank = moment + lease, wake_at = NULL,", "rank = moment + lease,")),
     _postgres("a delay ends a millisecond late", "moment_its_delay_ends", (

@@ -35,7 +35,7 @@ from jq_cli.backends.dynamodb.reads import Span, controls_of, due_span, jobs_of,
 from jq_cli.backends.dynamodb.rows import Item, check_note
 from jq_cli.backends.dynamodb.schema import DynamoSchema
 from jq_cli.backends.dynamodb.step import Step, Steps
-from jq_cli.change import Change, Verdict
+from jq_cli.change import Change, Verdict, caps_of
 from jq_cli.draft import Draft
 from jq_cli.job import STATES, Job, State, Token
 
@@ -124,7 +124,7 @@ class DynamoBackend(Backend):
         self._client.begin()
         verdicts = self._batches(apply, changes)
         applied = [change for change, verdict in zip(changes, verdicts, strict=True) if verdict == "applied"]
-        for queue, cap in {change.queue: change.cap for change in applied if change.cap is not None}.items():
+        for queue, cap in caps_of(applied).items():
             while self._steps.run(partial(trim, client=self._client, queue=queue, cap=cap)):
                 pass
         return verdicts

@@ -28,7 +28,7 @@ from jq_cli.backends.cursor import read_place, read_ready_place
 from jq_cli.backends.memory.address import read_address
 from jq_cli.backends.memory.queue import Key, MemoryQueue, UniqueKey
 from jq_cli.backends.memory.watch import MemoryWatch, topics_of
-from jq_cli.change import DEDUP, IDEMPOTENCY, Change, KeyChange, Verdict
+from jq_cli.change import DEDUP, IDEMPOTENCY, Change, KeyChange, Verdict, caps_of
 from jq_cli.draft import Draft
 from jq_cli.job import FINAL, STATES, Job, State, Token
 
@@ -170,7 +170,7 @@ class MemoryBackend(Backend):
         now = self._clock()
         verdicts = [self._replace(change, now) for change in changes]
         applied = [change for change, verdict in zip(changes, verdicts, strict=True) if verdict == "applied"]
-        for queue_name, cap in {c.queue: c.cap for c in applied if c.cap is not None}.items():
+        for queue_name, cap in caps_of(applied).items():
             self._trim(self._queue(queue_name), cap)
         self._hint({topic for c in applied for topic in topics_of(c)})
         return verdicts

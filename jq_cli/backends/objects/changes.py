@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from jq_cli.backends.objects.row import Row, changed
 from jq_cli.backends.objects.step import Step
-from jq_cli.change import Change, KeyChange, Verdict
+from jq_cli.change import Change, KeyChange, Verdict, caps_of
 from jq_cli.job import encode_body
 
 
@@ -14,7 +14,7 @@ def apply(step: Step, changes: Sequence[Change]) -> list[Verdict]:
     """Apply changes, then drop what queues do not keep any longer."""
     verdicts = [_apply(step, change) for change in changes]
     applied = [change for change, verdict in zip(changes, verdicts, strict=True) if verdict == "applied"]
-    for queue, cap in {change.queue: change.cap for change in applied if change.cap is not None}.items():
+    for queue, cap in caps_of(applied).items():
         _trim(step, queue, cap)
     return verdicts
 

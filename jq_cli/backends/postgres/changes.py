@@ -70,9 +70,10 @@ def _statement(schema: str, moment: int | None, changes: Sequence[Change]) -> St
     ]
     times = [time for c in changes for time in ((0, 0) if c.job is None else (c.job.ready_at, c.job.created_at))]
     values = (
-        moment, texts(queues), numbers(_caps(queues, changes)), None if plain else numbers([_kind(c) for c in firsts]),
-        numbers(words), numbers(times), texts([c.id for c in changes]), texts([c.expect for c in firsts]),
-        texts([c.mark for c in firsts]), blobs([encode_body(job) for job in jobs]),
+        moment, texts(queues), numbers([-1 if c.cap is None else c.cap for c in firsts]),
+        None if plain else numbers([_kind(c) for c in firsts]), numbers(words), numbers(times),
+        texts([c.id for c in changes]), texts([c.expect for c in firsts]), texts([c.mark for c in firsts]),
+        blobs([encode_body(job) for job in jobs]),
         some_blobs([c.job.payload if c.payload and c.job else None for c in changes]),
         some_blobs([c.output for c in firsts]),
         some_texts([job.owner for job in jobs]), some_texts([job.token for job in jobs]), *_keys(changes, places),
@@ -87,7 +88,7 @@ def _runs(changes: Sequence[Change]) -> list[tuple[int, int]]:
     for n, change in enumerate(changes):
         job = change.job
         job = None if job is None else replace(job, id="", payload=b"", ready_at=0, created_at=0)
-        alike = replace(change, id="", job=job, cap=None, keys=(), step=None)
+        alike = replace(change, id="", job=job, keys=(), step=None)
         if alike != last:
             starts.append(n)
             last = alike
@@ -96,11 +97,6 @@ def _runs(changes: Sequence[Change]) -> list[tuple[int, int]]:
 
 def _kind(change: Change) -> int:
     return (1 if change.fenced else 3) + (change.job is None)
-
-
-def _caps(queues: Sequence[str], changes: Sequence[Change]) -> list[int]:
-    caps = {change.queue: change.cap for change in changes if change.cap is not None}
-    return [caps.get(queue, -1) for queue in queues]
 
 
 def _numbers(change: Change, place: int, start: int, size: int) -> tuple[int, ...]:

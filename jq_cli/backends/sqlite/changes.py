@@ -6,7 +6,7 @@ from jq_cli.backends.phases import READY, RUNNING, Row
 from jq_cli.backends.sqlite import keys
 from jq_cli.backends.sqlite.rows import COUNTED, FIELDS, INLINE, PAYLOAD_ASIDE, PUT_OUTPUT, PUT_PAYLOAD, changed
 from jq_cli.backends.sqlite.space import Step
-from jq_cli.change import Change, Verdict
+from jq_cli.change import Change, Verdict, caps_of
 from jq_cli.job import Job
 
 TRIM_BATCH = 10_000
@@ -28,11 +28,8 @@ _DROP = "DELETE FROM jobs WHERE queue = ? AND phase = ? AND (rank, id) <= (?, ?)
 def apply(step: Step, changes: Sequence[Change]) -> list[Verdict]:
     """Apply changes, then drop what queues do not keep any longer."""
     verdicts = [_apply(step, change) for change in changes]
-    caps: dict[str, int] = {}
-    for change, verdict in zip(changes, verdicts, strict=True):
-        if verdict == "applied" and change.cap is not None:
-            caps[change.queue] = change.cap
-    for name, cap in caps.items():
+    applied = (change for change, verdict in zip(changes, verdicts, strict=True) if verdict == "applied")
+    for name, cap in caps_of(applied).items():
         _trim(step, step.queue(name), cap)
     return verdicts
 

@@ -44,8 +44,8 @@ $$;
 
 -- Applies changes, in the order of their ids. `kinds`: for each run, 1 when they are fenced and write a row, 2 when they are fenced and
 -- remove it, 3 and 4 the same when they compare the version. Gives the numbers of the applied ones, those of the ones found
--- written before negated. `key_*`: what happens to unique keys with the change `key_of`. `caps`: how many finished jobs each of
--- the queues keeps, -1 for what there is.
+-- written before negated. `key_*`: what happens to unique keys with the change `key_of`. `caps`: for each run, how many finished
+-- jobs its queue keeps, -1 for what there is.
 CREATE FUNCTION :schema.change_jobs(
   clock bigint, queue_names text[], caps bigint[], kinds bigint[], numbers bigint[], times bigint[], ids text[], expects text[],
   marks text[],
@@ -61,7 +61,6 @@ DECLARE
   known int[];
   applied bigint[];
   already bigint[];
-  touched int[];
 BEGIN
   SELECT array_agg(number ORDER BY n) INTO known
     FROM unnest(queue_names) WITH ORDINALITY AS named (name, n) LEFT JOIN :schema.queues USING (name);
@@ -85,9 +84,8 @@ BEGIN
         count(*) FILTER (WHERE phase = 6), count(*) FILTER (WHERE phase = 7), count(*) FILTER (WHERE phase = 8),
         sum(totals & 1), sum(totals >> 1 & 1), sum(totals >> 2 & 1), sum(totals >> 3 & 1), sum(totals >> 4 & 1), sum(totals >> 5 & 1)
       FROM done GROUP BY queue
-      RETURNING queue
     )
-    SELECT array_agg(n), (SELECT array_agg(queue) FROM counted) INTO applied, touched FROM done;
+    SELECT array_agg(n) INTO applied FROM done;
     IF coalesce(cardinality(applied), 0) < cardinality(ids) THEN
       SELECT array_agg(c.n) INTO already
         FROM :schema.asked_changes(moment, known, numbers, times, ids, expects, marks, bodies, outputs, owners, tokens) AS c
@@ -95,14 +93,18 @@ BEGIN
         WHERE coalesce(j.version, j.token, j.id) = c.mark AND c.n <> ALL (coalesce(applied, '{}'));
     END IF;
   ELSE
-    SELECT w.applied, w.already, w.touched INTO applied, already, touched FROM :schema.change_watchfully(
+    SELECT w.applied, w.already INTO applied, already FROM :schema.change_watchfully(
       moment, known, kinds, numbers, times, ids, expects, marks, bodies, payloads, outputs, owners, tokens) AS w;
   END IF;
   IF applied IS NOT NULL THEN
     PERFORM :schema.change_keys(moment, known, ids, applied, key_of, key_queues, key_names, key_outcomes, key_ttls)
       WHERE key_of IS NOT NULL;
-    PERFORM :schema.trim_finished(known[n], caps[n]) FROM generate_subscripts(caps, 1) AS n
-      WHERE caps[n] >= 0 AND known[n] = ANY (touched);
+    PERFORM :schema.trim_finished(told.queue, told.cap) FROM (
+      SELECT known[numbers[14 * run - 13]] AS queue, min(caps[run]) AS cap FROM generate_subscripts(caps, 1) AS run
+      WHERE caps[run] >= 0 AND (cardinality(applied) = cardinality(ids) OR EXISTS (
+        SELECT FROM unnest(applied) AS a (n) WHERE n > numbers[14 * run - 7] AND n <= numbers[14 * run - 7] + numbers[14 * run - 6]))
+      GROUP BY 1
+    ) AS told;
   END IF;
   RETURN coalesce(applied, '{}') || coalesce((SELECT array_agg(-n) FROM unnest(already) AS n), '{}');
 END
@@ -113,7 +115,7 @@ CREATE FUNCTION :schema.change_watchfully(
   moment bigint, known int[], kinds bigint[], numbers bigint[], times bigint[], ids text[], expects text[],
   marks text[],
   bodies bytea[], payloads bytea[], outputs bytea[], owners text[], tokens text[],
-  OUT applied bigint[], OUT already bigint[], OUT touched int[]
+  OUT applied bigint[], OUT already bigint[]
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -151,17 +153,14 @@ BEGIN
   ), moved AS (
     SELECT queue, old AS phase, -1 AS by, totals FROM asked
     UNION ALL SELECT queue, CASE WHEN kind IN (1, 3) THEN phase END, 1, 0 FROM asked
-  ), counted AS (
-    INSERT INTO :schema.deltas (queue, at, scheduled, ready, running, succeeded, cancelled, succeeded_kept, cancelled_kept, dead,
-      total_enqueued, total_succeeded, total_failed, total_dead, total_recovered, total_duplicates)
-    SELECT queue, :schema.moment(NULL), coalesce(sum(by) FILTER (WHERE phase = 1), 0), coalesce(sum(by) FILTER (WHERE phase = 2), 0), coalesce(sum(by) FILTER (WHERE phase = 3), 0),
-      coalesce(sum(by) FILTER (WHERE phase = 4), 0), coalesce(sum(by) FILTER (WHERE phase = 5), 0), coalesce(sum(by) FILTER (WHERE phase = 6), 0), coalesce(sum(by) FILTER (WHERE phase = 7), 0),
-      coalesce(sum(by) FILTER (WHERE phase = 8), 0),
-      sum(totals & 1), sum(totals >> 1 & 1), sum(totals >> 2 & 1), sum(totals >> 3 & 1), sum(totals >> 4 & 1), sum(totals >> 5 & 1)
-    FROM moved GROUP BY queue
-    RETURNING queue
   )
-  SELECT array_agg(queue) INTO touched FROM counted;
+  INSERT INTO :schema.deltas (queue, at, scheduled, ready, running, succeeded, cancelled, succeeded_kept, cancelled_kept, dead,
+    total_enqueued, total_succeeded, total_failed, total_dead, total_recovered, total_duplicates)
+  SELECT queue, :schema.moment(NULL), coalesce(sum(by) FILTER (WHERE phase = 1), 0), coalesce(sum(by) FILTER (WHERE phase = 2), 0), coalesce(sum(by) FILTER (WHERE phase = 3), 0),
+    coalesce(sum(by) FILTER (WHERE phase = 4), 0), coalesce(sum(by) FILTER (WHERE phase = 5), 0), coalesce(sum(by) FILTER (WHERE phase = 6), 0), coalesce(sum(by) FILTER (WHERE phase = 7), 0),
+    coalesce(sum(by) FILTER (WHERE phase = 8), 0),
+    sum(totals & 1), sum(totals >> 1 & 1), sum(totals >> 2 & 1), sum(totals >> 3 & 1), sum(totals >> 4 & 1), sum(totals >> 5 & 1)
+  FROM moved GROUP BY queue;
   -- A row that is gone was removed: by whom, it does not say.
   SELECT array_cat(already, array_agg(c.n)) INTO already
   FROM :schema.asked_changes(moment, known, numbers, times, ids, expects, marks, bodies, outputs, owners, tokens) AS c

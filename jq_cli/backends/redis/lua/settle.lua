@@ -168,7 +168,7 @@ local function flush_all(queue, shapes, batch)
   for _, shape in ipairs(shapes) do
     if shape.count > 0 then
       flush(queue, shape)
-      queue.cap = shape.cap or queue.cap
+      queue.cap = shape.cap and math.min(shape.cap, queue.cap or shape.cap) or queue.cap
       queue.hint_ready = queue.hint_ready or shape.to == 'ready'
       queue.hint_done = queue.hint_done or shape.final or shape.to == 'gone'
     end
