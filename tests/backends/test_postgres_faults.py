@@ -213,25 +213,45 @@ def test_a_database_that_is_read_only_by_default_refuses_writes_clearly(own_post
         put(store)
 
 
+GATE = """
+    CREATE FUNCTION jq.pass() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NEW; END $$;
+    CREATE TRIGGER gate BEFORE UPDATE ON jq.jobs FOR EACH ROW EXECUTE FUNCTION jq.pass()
+"""
+"""Who changes a row holds it and waits for whoever holds the lock."""
+
+
 def test_steps_that_deadlock_with_a_stranger_are_made_again(own_postgres: PostgresServer) -> None:
     own_postgres.restart(deadlock_timeout="50ms")
     with opened(own_postgres.url + "?timeout=20s") as store:
         put(store, 2)
         first, second = sorted(claim(store, 2), key=lambda job: job.id)
+        own_postgres.sql(GATE)
         lock = "SELECT 1 FROM jq.jobs WHERE id = %s FOR UPDATE"
-        with psycopg.connect(own_postgres.unix_url) as stranger:
+        with psycopg.connect(own_postgres.unix_url) as stranger, psycopg.connect(own_postgres.unix_url) as gate:
+            gate.execute("SELECT pg_advisory_lock(7)")
             stranger.execute("SET deadlock_timeout = '1h'")  # so that it is ours that is undone
             stranger.execute(lock, [second.id])
             verdicts: list[str] = []
-            thread = threading.Thread(target=lambda: verdicts.extend(store.replace(succeed(first, second))))
-            thread.start()
-            eventually(lambda: waiting(own_postgres), "our step waits for the second row and holds the first")
-            stranger.execute(lock, [first.id])
+            ours = threading.Thread(target=lambda: verdicts.extend(store.replace(succeed(first, second))))
+            ours.start()
+            eventually(lambda: waiting(own_postgres), "our step holds the first row and waits at the gate")
+            theirs = threading.Thread(target=lambda: stranger.execute(lock, [first.id]))
+            theirs.start()
+            eventually(lambda: waits(own_postgres, stranger), "the stranger waits for the first row")
+            # The server looks for a deadlock once in each wait, so that of ours for the second row begins last.
+            gate.execute("SELECT pg_advisory_unlock(7)")
+            theirs.join(DEADLINE)
             stranger.rollback()
-            thread.join(DEADLINE)
+            ours.join(DEADLINE)
         assert verdicts == ["applied", "applied"]
         deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres'"
         eventually(lambda: own_postgres.sql(deadlocks) >= [(1,)], "there was a deadlock")
+
+
+def waits(server: PostgresServer, connection: psycopg.Connection) -> bool:
+    """Whether a connection waits for a lock."""
+    sql = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s"
+    return server.sql(sql, connection.info.backend_pid) == [(True,)]
 
 
 def test_a_database_that_is_serializable_by_default_works_as_any_other(own_postgres: PostgresServer) -> None:
