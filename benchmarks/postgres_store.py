@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 from jq_cli import lifecycle  # noqa: E402
 from jq_cli.backends.base import Claim  # noqa: E402
 from jq_cli.backends.postgres.backend import PostgresBackend, open_postgres  # noqa: E402
+from jq_cli.backends.postgres.statement import fetched, send  # noqa: E402
 from jq_cli.draft import make_draft  # noqa: E402
 from jq_cli.ids import new_id, nonce  # noqa: E402
 from jq_cli.job import Job  # noqa: E402
@@ -141,18 +142,43 @@ def drift(store: PostgresBackend, jobs: int, *, bystander: bool = False) -> None
             ticked = time.monotonic()
         if done % report < batch and len(claims.wall) > 1:
             print(claims.line(f"claims of {batch} after {done:,} life cycles", len(claims.wall) * batch), flush=True)
-            costs.append((statistics.median(claims.wall), claims.server))
+            touched = pages(store, batch)
+            print(f"  a claim touches {touched:,} pages; {sizes(store)}", flush=True)
+            costs.append((statistics.median(claims.wall), claims.server, touched))
             claims = Meter(pid)
             if bystander and other is None:
                 other = _snapshot(store)
     print(
-        "the last tenth to the first: p50 x{:.2f}, processor time of the server x{:.2f}".format(
+        "the last tenth to the first: p50 x{:.2f}, processor time of the server x{:.2f}, pages x{:.2f}".format(
             *(last / first for first, last in zip(costs[0], costs[-1], strict=True))
         )
     )
     if other is not None:
         print("notes of `jq db status`:", *store.schema.status().notes, sep="\n  ")
         other.close()
+
+
+def pages(store: PostgresBackend, batch: int) -> int:
+    """Pages of the buffer cache that a claim touches, which no neighbour on the machine can change. It is rolled back."""
+    import psycopg
+
+    with psycopg.connect(store._address.conninfo) as connection:
+        asked = store._claim(Claim(("q",), batch, "host:1:abcdefabcdef", 60_000, nonce()))
+        explained = asked._replace(sql=f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {asked.sql}")
+        for _ in range(2):  # the first fills what a new connection remembers of the schema
+            [[[told]]] = fetched(send(connection, explained))
+            connection.rollback()
+    return int(told["Plan"]["Shared Hit Blocks"] + told["Plan"]["Shared Read Blocks"])
+
+
+def sizes(store: PostgresBackend) -> str:
+    """The tables on the disk, and how many of their rows are dead."""
+    sql = "SELECT pg_table_size(%s::regclass), pg_indexes_size(%s::regclass), pg_stat_get_dead_tuples(%s::regclass)"
+    found = []
+    for table in ("jobs", "deltas"):
+        [(heap, indexes, dead)] = store._link.rows(sql, *[f"{store._address.quoted}.{table}"] * 3)
+        found.append(f"{table} {heap / 1e6:.1f} MB, its indexes {indexes / 1e6:.1f} MB, {dead:,} dead rows")
+    return "; ".join(found)
 
 
 def bulk(store: PostgresBackend, jobs: int) -> None:
