@@ -65,6 +65,7 @@ $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.soak: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,soak]'
 	-npm install --silent --no-fund --no-audit --prefix $(VENV)/azurite azurite@3   # the tests that need it say so
+	-npm install --silent --no-fund --no-audit --prefix $(VENV)/s3rver s3rver@3
 	-$(BIN)/python -m venv $(VENV)/ministack && $(VENV)/ministack/bin/python -m pip install --quiet --disable-pip-version-check ministack~=1.5.33
 	touch $@
 

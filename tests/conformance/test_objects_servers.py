@@ -11,6 +11,12 @@ import pytest
 
 from jq_cli.backends.objects.address import open_store, read_address
 from jq_cli.backends.objects.store import Store
+from jq_cli.backends.registry import open_backend
+from jq_cli.draft import make_draft
+from jq_cli.errors import BackendError
+from jq_cli.ids import new_id
+from jq_cli.job import Job
+from tests import s3rver
 from tests.azurite_server import CREDENTIALS, AzuriteServer
 from tests.conformance.test_objects import ObjectsSuite
 from tests.gcs_server import GcsServer
@@ -84,3 +90,17 @@ def test_of_several_that_create_an_object_at_the_same_moment_one_does(
             assert stores[0].get(f"log/{number:016d}") == str(id(stores[made.index(True)])).encode()
     for store in stores:
         store.close()
+
+
+@pytest.mark.skipif(not s3rver.PROGRAM.exists(), reason=s3rver.MISSING)
+def test_a_server_that_ignores_conditional_writes_is_refused_before_a_job_is_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in s3rver.CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with s3rver.S3rver() as server, open_backend(server.url) as jq:
+        with pytest.raises(BackendError, match="ignores conditional writes"):
+            jq.check()
+        with pytest.raises(BackendError, match="ignores conditional writes"):
+            jq.insert([make_draft(Job(id=new_id(), queue="q", payload=b"{}"))])
+        assert server.objects() == []
