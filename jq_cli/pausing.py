@@ -11,6 +11,15 @@ ENDLESS = 0
 
 UNITS = ("s", "m", "h", "d")
 
+MAX_REASON = 1_000
+"""Bytes of the reason of a pause."""
+
+
+def check_reason(reason: str) -> None:
+    """Raises InvalidField for a reason that is too long."""
+    if len(reason.encode(errors="replace")) > MAX_REASON:
+        raise InvalidField("reason", f"{len(reason):,} characters are more than the {MAX_REASON:,} bytes allowed")
+
 
 def pause_length(until: str, now: Callable[[], int]) -> int:
     """The ms that a pause lasts whose end is given as a duration, a moment or `none` (ENDLESS); `now`: the store's clock. Raises

@@ -26,6 +26,7 @@ from jq_cli.intake.drafting import Drafter
 from jq_cli.intake.sending import Sending
 from jq_cli.job import Job, State
 from jq_cli.job_options import ONE_JOB, Drafting, Duration, JobOptions, seconds_of
+from jq_cli.pausing import check_reason
 from jq_cli.triage.bulk import Bulk, Result, known_by
 from jq_cli.waiting import Finished, Waiter
 
@@ -272,8 +273,7 @@ class Queue(Closing):
 
     def pause(self, reason: str = "", *, by: str = "", duration: Duration | None = None) -> Controls:
         """Hand out no more jobs of this queue once this has returned, until `resume` or for a duration."""
-        if len(reason.encode(errors="replace")) > 1_000:
-            raise InvalidField("reason", f"{len(reason):,} characters are more than the 1,000 bytes allowed")
+        check_reason(reason)
         pause_for = None if duration is None else round(seconds_of("duration", duration) * 1_000)
         if pause_for is not None and pause_for <= 0:
             raise InvalidField("duration", "expected more than 0")

@@ -8,6 +8,7 @@ from jq_cli.errors import InvalidField
 
 _Number = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 _PLACE = msgspec.json.Decoder(tuple[_Number, str])
+_FIRST, _LAST = (-1, ""), (1 << 62, "")
 _READY_PLACE = msgspec.json.Decoder(tuple[_Number, _Number, str])
 
 
@@ -17,6 +18,13 @@ def read_place(cursor: str) -> tuple[int, str]:
         return _PLACE.decode(cursor)
     except (msgspec.MsgspecError, UnicodeError):
         raise _foreign(cursor) from None
+
+
+def place_behind(cursor: str | None, *, reverse: bool) -> tuple[int, str]:
+    """The number and the id behind which a page begins; without a cursor those before all jobs, or `reverse` behind all."""
+    if cursor is None:
+        return _LAST if reverse else _FIRST
+    return read_place(cursor)
 
 
 def read_ready_place(cursor: str) -> tuple[int, int, str]:

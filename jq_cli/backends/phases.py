@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import msgspec
+
+from jq_cli.backends.base import Page
 from jq_cli.job import Job, State, decode
 
 SCHEDULED, READY, RUNNING, SUCCEEDED, CANCELLED, SUCCEEDED_KEPT, CANCELLED_KEPT, DEAD = range(1, 9)
@@ -49,3 +52,15 @@ def job_of(row: Row, queue: str, now: int) -> Job:
         stop=bool(row[12]),
         payload=row[14],
     )
+
+
+def page_of(rows: list[Row], queue: str, now: int, *, limit: int, reverse: bool) -> Page:
+    """The first `limit` jobs of rows of one state; that there are more rows says that another page follows."""
+    rows.sort(key=_place_of, reverse=reverse)
+    chosen = rows[:limit]
+    more = msgspec.json.encode(_place_of(chosen[-1])).decode() if chosen and len(rows) > limit else None
+    return Page([job_of(row, queue, now) for row in chosen], more)
+
+
+def _place_of(row: Row) -> tuple[int, str]:
+    return row[2], row[0]

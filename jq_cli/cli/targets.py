@@ -1,7 +1,7 @@
 """Commands on several things at once: where their names come from, and what the exit code is when some of them fail."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from jq_cli.cli.session import say
 from jq_cli.draft import check_name
@@ -15,6 +15,16 @@ class Targets:
     def __init__(self) -> None:
         self.done = 0
         self._errors: list[JqError] = []
+
+    def each(self, names: Iterable[str], call: Callable[[str], None], *, bears: type[JqError] = JqError) -> None:
+        """Make a call for each name. Errors that one target `bears` do not stop the rest; others leave here."""
+        for name in names:
+            try:
+                call(name)
+            except bears as error:
+                self.failed(error)
+            else:
+                self.done += 1
 
     def failed(self, error: JqError) -> None:
         """Say what went wrong with one."""

@@ -8,7 +8,7 @@ from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session, say
 from jq_cli.cli.targets import Targets
 from jq_cli.cron.schedules import Schedules
-from jq_cli.errors import InvalidField, JqError
+from jq_cli.pausing import check_reason
 
 HELP = """Stop schedules, those of configuration files too, on all hosts, until `jq cron resume`. Jobs that were
 made already run."""
@@ -21,18 +21,15 @@ made already run."""
 @pass_session
 def command(session: Session, names: tuple[str, ...], reason: str, yes: bool) -> None:
     """Pause each."""
-    if len(reason.encode(errors="replace")) > 1_000:
-        raise InvalidField("reason", f"{len(reason):,} characters are more than the 1,000 bytes allowed")
+    check_reason(reason)
     confirm_in_production(session, f"pause schedules {', '.join(names)}", yes=yes)
     targets = Targets()
     with session.client() as client:
         schedules = Schedules(client.backend, session.settings)
-        for name in names:
-            try:
-                schedules.pause(name, reason=reason, by=session.who)
-            except JqError as error:
-                targets.failed(error)
-                continue
+
+        def pause(name: str) -> None:
+            schedules.pause(name, reason=reason, by=session.who)
             say(f"schedule {name} is paused (store: {client.backend.url})")
-            targets.done += 1
+
+        targets.each(names, pause)
     targets.end()

@@ -7,7 +7,6 @@ from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session, say
 from jq_cli.cli.targets import Targets
 from jq_cli.cron.schedules import Schedules
-from jq_cli.errors import JqError
 
 HELP = """Let schedules fire again, from their next tick on. What came due while they were paused never fires."""
 
@@ -20,12 +19,10 @@ def command(session: Session, names: tuple[str, ...]) -> None:
     targets = Targets()
     with session.client() as client:
         schedules = Schedules(client.backend, session.settings)
-        for name in names:
-            try:
-                schedules.resume(name)
-                say(f"schedule {name} {schedules.told(name)} (store: {client.backend.url})")
-            except JqError as error:
-                targets.failed(error)
-                continue
-            targets.done += 1
+
+        def resume(name: str) -> None:
+            schedules.resume(name)
+            say(f"schedule {name} {schedules.told(name)} (store: {client.backend.url})")
+
+        targets.each(names, resume)
     targets.end()

@@ -8,7 +8,6 @@ from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session, say
 from jq_cli.cli.targets import Targets
 from jq_cli.cron.schedules import Schedules
-from jq_cli.errors import JqError
 
 HELP = """Remove schedules. The jobs they made stay. A schedule of the configuration file is removed there; what the file of
 another host left in the store can be removed here, and comes back while a scheduler with that file runs."""
@@ -24,12 +23,10 @@ def command(session: Session, names: tuple[str, ...], yes: bool) -> None:
     targets = Targets()
     with session.client() as client:
         schedules = Schedules(client.backend, session.settings)
-        for name in names:
-            try:
-                schedules.remove(name)
-            except JqError as error:
-                targets.failed(error)
-                continue
+
+        def remove(name: str) -> None:
+            schedules.remove(name)
             say(f"schedule {name} is removed (store: {client.backend.url})")
-            targets.done += 1
+
+        targets.each(names, remove)
     targets.end()

@@ -7,7 +7,6 @@ from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session
 from jq_cli.cli.targets import Targets
 from jq_cli.cron.schedules import Schedules
-from jq_cli.errors import JqError
 
 HELP = """Make the job of each schedule now, beside its ticks, and print its id. Paused schedules can be triggered. A schedule
 whose jobs may not overlap is refused (exit 4) while its last job has not ended, unless forced."""
@@ -22,11 +21,5 @@ def command(session: Session, names: tuple[str, ...], force: bool) -> None:
     targets = Targets()
     with session.client() as client:
         schedules = Schedules(client.backend, session.settings)
-        for name in names:
-            try:
-                print(schedules.trigger(name, force=force).id)
-            except JqError as error:
-                targets.failed(error)
-                continue
-            targets.done += 1
+        targets.each(names, lambda name: print(schedules.trigger(name, force=force).id))
     targets.end()

@@ -9,8 +9,8 @@ from jq_cli.cli.options import pass_session
 from jq_cli.cli.session import Session, say
 from jq_cli.cli.targets import Targets
 from jq_cli.durations import format_moment
-from jq_cli.errors import InvalidField, NotFound
-from jq_cli.pausing import pause_length, pause_setting, pause_words
+from jq_cli.errors import NotFound
+from jq_cli.pausing import check_reason, pause_length, pause_setting, pause_words
 
 HELP = """Stop handing out the jobs of queues. Running jobs go on; enqueuing goes on. After this command has ended no worker
 gets a job from them until `jq resume`, or the moment given with --until.
@@ -31,23 +31,21 @@ reason away, --until none the end."""
 @pass_session
 def command(session: Session, queues: tuple[str, ...], reason: str | None, until: str | None, yes: bool) -> None:
     """Pause queues."""
-    if reason is not None and len(reason.encode(errors="replace")) > 1_000:
-        raise InvalidField("reason", f"{len(reason):,} characters are more than the 1,000 bytes allowed")
+    if reason is not None:
+        check_reason(reason)
     confirm_in_production(session, f"pause {', '.join(queues)}", yes=yes)
     targets = Targets()
     with session.client() as client:
         pause_for = None if until is None else pause_length(until, client.backend.now)
-        for queue in queues:
-            try:
-                counts = client.demand(queue)
-            except NotFound as error:
-                targets.failed(error)
-                continue
+
+        def pause(queue: str) -> None:
+            counts = client.demand(queue)
             held = counts.controls if counts.controls.holds(counts.now) else None
             setting = pause_setting(counts.controls, counts.now, by=session.who, reason=reason, pause_for=pause_for)
             controls = counts.controls if setting is None else client.backend.control(queue, setting)
             say(f"{queue} {_told(held, controls)} (store: {client.backend.url})")
-            targets.done += 1
+
+        targets.each(queues, pause, bears=NotFound)
     targets.end()
 
 

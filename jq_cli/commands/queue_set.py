@@ -27,14 +27,12 @@ def command(session: Session, queues: tuple[str, ...], max_running: int, yes: bo
     confirm_in_production(session, f"set the limit of {', '.join(queues)} to {limit}", yes=yes)
     targets = Targets()
     with session.client() as client:
-        for queue in queues:
-            try:
-                client.demand(queue)
-            except NotFound as error:
-                targets.failed(error)
-                continue
+
+        def limit_one(queue: str) -> None:
+            client.demand(queue)
             set_limit(client.backend, queue, max_running, session.settings.queue(queue).max_running)
             words = f"runs at most {limit} of its jobs at once" if max_running else "has no limit"
             say(f"{queue} {words} (store: {client.backend.url})")
-            targets.done += 1
+
+        targets.each(queues, limit_one, bears=NotFound)
     targets.end()

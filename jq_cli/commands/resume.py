@@ -18,14 +18,12 @@ def command(session: Session, queues: tuple[str, ...]) -> None:
     """Resume queues."""
     targets = Targets()
     with session.client() as client:
-        for queue in queues:
-            try:
-                counts = client.demand(queue)
-            except NotFound as error:
-                targets.failed(error)
-                continue
+
+        def resume(queue: str) -> None:
+            counts = client.demand(queue)
             client.backend.control(queue, Setting(paused=False))
             was = pause_words(counts.controls) if counts.controls.paused else "not paused"
             say(f"{queue} is resumed; it was {was} (store: {client.backend.url})")
-            targets.done += 1
+
+        targets.each(queues, resume, bears=NotFound)
     targets.end()

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from jq_cli.backends.base import Controls, Due, Page, QueueCounts
-from jq_cli.backends.cursor import read_place
-from jq_cli.backends.phases import PHASES, RUNNING, SCHEDULED, STATE_OF, Row, job_of
+from jq_cli.backends.cursor import place_behind
+from jq_cli.backends.phases import PHASES, RUNNING, SCHEDULED, STATE_OF, Row, job_of, page_of
 from jq_cli.backends.postgres.arrays import texts
 from jq_cli.backends.postgres.link import Link
 from jq_cli.backends.postgres.rows import COLUMNS
@@ -17,7 +15,6 @@ from jq_cli.job import STATES, Job, State
 Position = tuple[int, str]
 """A rank and an id: where a job stands within its phase."""
 
-_FIRST, _LAST = (-1, ""), ((1 << 62), "")
 _TOTALS = ("enqueued", "succeeded", "failed", "dead", "recovered", "duplicates")
 
 
@@ -62,7 +59,7 @@ class Reads:
         self, queue: str, state: State, cursor: str | None, limit: int, *, reverse: bool, clock: int | None
     ) -> Page:
         """One page of a listing. Of scheduled jobs only those that are not due."""
-        position = _position(cursor, reverse)
+        position = place_behind(cursor, reverse=reverse)
         statements = [
             self._phase(queue, phase, position, limit + 1, reverse=reverse, clock=clock) for phase in PHASES[state]
         ]
@@ -71,10 +68,7 @@ class Reads:
         answers = self._link.step(statements)
         rows = [row[1:] for answer in answers[state == "ready" :] for row in answer]
         now = next((row[0] for answer in answers[state == "ready" :] for row in answer), 0)
-        rows.sort(key=_position_of, reverse=reverse)
-        chosen = rows[:limit]
-        more = msgspec.json.encode(_position_of(chosen[-1])).decode() if chosen and len(rows) > limit else None
-        return Page([job_of(row, queue, now) for row in chosen], more)
+        return page_of(rows, queue, now, limit=limit, reverse=reverse)
 
     def _phase(
         self, queue: str, phase: int, position: Position, limit: int, *, reverse: bool, clock: int | None
@@ -123,13 +117,3 @@ def _counts(row: Row) -> QueueCounts:
     states["ready"] += due
     counted = {total: count for total, count in zip(_TOTALS, totals, strict=True) if count}
     return QueueCounts(name, now, states, oldest, counted, controls_of(row[18:]))
-
-
-def _position_of(row: Row) -> Position:
-    return row[2], row[0]
-
-
-def _position(cursor: str | None, reverse: bool) -> Position:
-    if cursor is None:
-        return _LAST if reverse else _FIRST
-    return read_place(cursor)

@@ -1,22 +1,16 @@
 """What readers see: listings, counts, and rows whose wake-up passed."""
 
-import msgspec
-
 from jq_cli.backends.base import Page, QueueCounts
-from jq_cli.backends.cursor import read_place
-from jq_cli.backends.phases import PHASES, READY, RUNNING, SCHEDULED, STATE_OF, Row, job_of
+from jq_cli.backends.cursor import place_behind
+from jq_cli.backends.phases import PHASES, READY, RUNNING, SCHEDULED, STATE_OF, Row, job_of, page_of
 from jq_cli.backends.sqlite.rows import COLUMNS, MOMENT_BITS, MOMENTS
 from jq_cli.backends.sqlite.space import COUNTERS, Space, read_controls
 from jq_cli.job import STATES, Job, State
-
-Position = tuple[int, str]
-"""A rank and an id: where a job stands within its phase."""
 
 # The plus keeps the bound of scheduled jobs out of the index, which has room for one: that of the page, or deep pages are slow.
 _SELECT = f"SELECT {COLUMNS} FROM jobs WHERE queue = ? AND phase = ? AND +rank > ?"
 _FORWARD = f"{_SELECT} AND (rank, id) > (?, ?) ORDER BY rank, id LIMIT ?"
 _BACKWARD = f"{_SELECT} AND (rank, id) < (?, ?) ORDER BY rank DESC, id DESC LIMIT ?"
-_FIRST, _LAST = (-1, ""), (1 << 62, "")
 
 _GET = f"SELECT {COLUMNS} FROM jobs WHERE queue = ? AND id = ?"
 _FIND = f"""SELECT queues.name, {COLUMNS.replace("id,", "jobs.id,", 1)} FROM queues CROSS JOIN jobs
@@ -55,26 +49,13 @@ def outputs(space: Space, queue: str, ids: list[str]) -> list[bytes | None]:
 
 def page(space: Space, queue: str, state: State, *, cursor: str | None, limit: int, reverse: bool, now: int) -> Page:
     """One page of a listing. Due scheduled jobs must have been taken in."""
-    number, position = space.queue(queue), _position(cursor, reverse)
+    number, position = space.queue(queue), place_behind(cursor, reverse=reverse)
     above = now if state == "scheduled" else -1
     select = _BACKWARD if reverse else _FORWARD
     rows: list[Row] = []
     for phase in PHASES[state]:
         rows += space.cursor.execute(select, (number, phase, above, *position, limit + 1))
-    rows.sort(key=_position_of, reverse=reverse)
-    chosen = rows[:limit]
-    more = msgspec.json.encode(_position_of(chosen[-1])).decode() if chosen and len(rows) > limit else None
-    return Page([job_of(row, queue, now) for row in chosen], more)
-
-
-def _position_of(row: Row) -> Position:
-    return row[2], row[0]
-
-
-def _position(cursor: str | None, reverse: bool) -> Position:
-    if cursor is None:
-        return _LAST if reverse else _FIRST
-    return read_place(cursor)
+    return page_of(rows, queue, now, limit=limit, reverse=reverse)
 
 
 def held(space: Space, worker: str, now: int) -> list[Job]:
