@@ -19,7 +19,8 @@ from obstore.store import MemoryStore  # noqa: E402
 from jq_cli.backends.base import Claim  # noqa: E402
 from jq_cli.backends.objects.backend import ObjectsBackend  # noqa: E402
 from jq_cli.backends.objects.cloud_store import CloudStore  # noqa: E402
-from jq_cli.backends.objects.log import JOBS_PER_COMMIT, SNAPSHOT_EVERY, SNAPSHOT_STRIDE  # noqa: E402
+from jq_cli.backends.objects.log import JOBS_PER_COMMIT, SNAPSHOT_EVERY  # noqa: E402
+from jq_cli.backends.objects.places import EVERY  # noqa: E402
 from jq_cli.change import Change  # noqa: E402
 from jq_cli.draft import Draft, make_draft  # noqa: E402
 from jq_cli.ids import new_id, nonce  # noqa: E402
@@ -50,9 +51,9 @@ class Bucket:
             yield jq
 
     def quiet(self, jq: ObjectsBackend, commits: int) -> None:
-        """Go past the commit after which a snapshot may be due, when it is as near as that."""
+        """Go past the commit for which somebody else may be first, and a snapshot due, when it is as near as that."""
         jq.queues()
-        while -jq._log.number % SNAPSHOT_STRIDE <= commits:
+        while EVERY - 1 - jq._log.number % EVERY < commits:
             jq.insert([draft(queue="other")])
 
 
@@ -80,8 +81,9 @@ def calls(depth: int) -> dict[str, tuple[int, Cost]]:
     bucket, costs = Bucket(depth), {}
     with bucket.opened() as producer, bucket.opened() as worker:
         for number in (1, 100):
-            bucket.quiet(producer, 5)
-            claim(worker, 1)
+            bucket.quiet(producer, 7)
+            for _ in range(2):  # the second finds that nobody else writes
+                claim(worker, 1)
             jobs: list[Job] = []
             drafts = [draft() for _ in range(number)]
             costs[f"enqueue {number}"] = number, spent(producer, lambda some=drafts: producer.insert(some))

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from jq_cli.backends.base import Claim, Setting
+from jq_cli.backends.objects import log
 from jq_cli.backends.objects.backend import ObjectsBackend
+from jq_cli.backends.objects.places import EVERY
 from jq_cli.errors import BackendUnreachable
 from jq_cli.job import lease_of
 from jq_cli.testing import ManualClock
@@ -80,6 +82,51 @@ CALLS: dict[str, Call] = {
     "due": forget,
     "readers": lambda jq: [jq.get("q", IDS), jq.page("q", "ready"), jq.counts(), jq.find(IDS[8]), jq.outputs("q", IDS)],
 }  # fmt: skip
+
+
+def contended(call: Call) -> Call:
+    """The call when another process makes each of the next three commits first, so that a place in the line is taken."""
+
+    def run(jq: ObjectsBackend) -> Any:
+        store: Any = jq._store
+        rival, cut, left = backend(store.beside(), CLOCK), store.happening, list("abc")
+
+        def both(request: str, name: str, phase: str) -> None:
+            if left and request == "create" and name.startswith("log/") and phase == "before":
+                rival.control("other", Setting(paused=True, reason=left.pop()))
+            cut(request, name, phase)
+
+        store.happening = both
+        return call(jq)
+
+    return run
+
+
+def polite(call: Call) -> Call:
+    """The call at a commit which somebody has a place for that is gone."""
+
+    def run(jq: ObjectsBackend) -> Any:
+        store: Any = jq._store
+        rival = backend(store.beside(), CLOCK)
+        while rival._log.number % EVERY != EVERY - 1:
+            rival.swap("number", next(iter(rival.read("number").values()), None), str(rival._log.number).encode())
+        store.objects["want/" + "1".zfill(16)] = b"gone\n"
+        return call(jq)
+
+    return run
+
+
+CALLS |= {f"{name}, contended": contended(CALLS[name]) for name in ("insert", "turn", "extend", "due")}
+CALLS |= {f"{name}, polite": polite(CALLS[name]) for name in ("insert", "turn", "extend")}
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses of the log, in seconds; nothing else takes time."""
+    made: list[float] = []
+    monkeypatch.setattr(log, "boot_time", lambda: 5_000 + sum(made))
+    monkeypatch.setattr(log, "_pause", lambda _number: made.append(0.25))
+    return made
 
 
 def outcomes(store: DictStore, call: Call) -> list[Any]:
@@ -181,6 +228,17 @@ def runs_dry(jq: ObjectsBackend, ids: list[str]) -> None:
         assert counts.states["succeeded"] <= counts.totals["succeeded"] <= counts.totals["enqueued"]
     finally:
         CLOCK.advance(-100_000)
+
+
+def test_the_calls_that_are_cut_take_places_and_wait_for_others(pauses: list[float]) -> None:
+    for name, waits in (("insert, contended", 1), ("insert, polite", 8)):
+        store = populated()
+        with backend(store, CLOCK) as jq:
+            CALLS[name](jq)
+            assert any(name.startswith("want/") for name in store.objects)
+            assert jq._log.tables.line.first == 2
+        assert len(pauses) == waits
+        pauses.clear()
 
 
 def test_the_cut_itself_cuts() -> None:

@@ -41,6 +41,12 @@ Where bytes lie
     rows only. So counting reads no body, a claim reads what it hands out and nothing else, and a settle does not write the
     payload again.
 
+Who goes first
+    Nothing above asks who is fast, so a slow writer could lose every commit. In a bucket who lost twice takes a place in a line
+    (`want/<n>`), and every eighth commit is left to who is first in it, for a while. Commits say which places have ended, so a
+    place whose owner died delays each process once, and an object `want/<n>` that is missing, left over or seen late costs a
+    delay and nothing else. In a folder the turnstile does that.
+
 Time
     The clock of the host that makes the commit. A scheduled job that is due has its place among the ready ones in every
     process by itself; nothing is written for that.
@@ -48,4 +54,5 @@ Time
 Files: `address` reads URLs; `store` says what is asked of a store, `file_store` and `cloud_store` do it (`providers` opens
 buckets, `turnstile` queues writers of a folder, `check` tests the promise); `entry` is the form of commits, `row` of jobs
 in them; `tables` with `queue` is the state, `step` one try to change it; `log` is the chain, `blobs` the bytes, `sweep` the
-broom; `inserts`, `claims`, `changes` and `reads` are the calls; `backend` joins them."""
+broom; `places` the line of
+writers; `inserts`, `claims`, `changes` and `reads` are the calls; `backend` joins them."""

@@ -89,7 +89,8 @@ class ObjectsBackend(Backend):
         def work(step: Step) -> Extended:
             return Extended(step.now, [extend(step, each, step.now + lease, live or {}) for each in leases])
 
-        return self._log.write(work) if leases else Extended(self._clock(), [])
+        # Who cannot keep its leases loses its jobs, so nothing is as urgent.
+        return self._log.write(work, urgent=True) if leases else Extended(self._clock(), [])
 
     def replace(self, changes: Sequence[Change]) -> list[Verdict]:
         return self._log.write(lambda step: apply(step, changes)) if changes else []

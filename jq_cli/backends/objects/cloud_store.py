@@ -139,7 +139,7 @@ class CloudStore:
         return list(self._threads.map(work, some))
 
     def erase(self) -> None:
-        for folder in FOLDERS:
+        for folder in (*FOLDERS, "want"):
             self.delete([each.name for each in self.listing(folder)])
 
     def close(self) -> None:

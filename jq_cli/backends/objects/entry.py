@@ -18,7 +18,8 @@ FORMAT = 1
 
 class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One commit. `n`: its number. `nonce`: random, by which its maker knows it again. `prev`: the nonce of the commit before.
-    `at`: its maker's time in ms, `by`: who that was, for people. The rest is what it sets; None removes."""
+    `at`: its maker's time in ms, `by`: who that was, for people. `ended`: places in the line of writers that end with it, `first`
+    (of a snapshot): all below it have. The rest is what it sets; None removes."""
 
     n: int
     nonce: str
@@ -26,6 +27,8 @@ class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
     prev: str = ""
     by: str = ""
     format: int = 1
+    first: int = 0
+    ended: list[int] = []
     rows: list[tuple[str, str, Row | None]] = []
     keys: list[tuple[str, str, Key | None]] = []
     totals: list[tuple[str, str, int]] = []

@@ -21,6 +21,7 @@ from jq_cli.backends.objects.entry import (
     snapshot_name,
     unpacked,
 )  # fmt: skip
+from jq_cli.backends.objects.places import PATIENCE, Waiter
 from jq_cli.backends.objects.step import Step
 from jq_cli.backends.objects.store import Store
 from jq_cli.backends.objects.sweep import Sweeper
@@ -44,7 +45,7 @@ opens the store reads few commits, and writing snapshots stays cheap beside writ
 READ_AHEAD = 16
 PAUSE = 0.01
 LONGEST_PAUSE = 0.25
-"""Seconds of the first and the longest pause after commits lost to others."""
+"""Seconds of the first and the longest pause after commits lost to others, and while others go first."""
 
 
 class Log:
@@ -63,12 +64,13 @@ class Log:
         self._met_others = True
         self._sweeper = Sweeper(store, grace)
         self._by = f"{os.uname().nodename}:{os.getpid()}"
+        self._waiter = Waiter(store, self._by)
 
     # --- reading ---
 
-    def refresh(self) -> bool:
-        """Take in what was committed meanwhile; whether there was anything."""
-        before, window, restarts = (self.number, self._nonce), 1, 0
+    def refresh(self, window: int = 1) -> bool:
+        """Take in what was committed meanwhile; whether there was anything. `window`: how many commits to ask for at first."""
+        before, restarts = (self.number, self._nonce), 0
         while True:
             start = boot_time()
             if start - self._sure_at >= self._grace / 2:
@@ -136,17 +138,18 @@ class Log:
 
     # --- writing ---
 
-    def write(self, work: Callable[[Step], T]) -> T:
-        """Do some work in a step and commit what it set; it is done again whenever somebody else was faster."""
+    def write(self, work: Callable[[Step], T], *, urgent: bool = False) -> T:
+        """Do some work in a step and commit what it set; it is done again whenever somebody else was faster. `urgent`: it lets
+        nobody go first, and asks for that itself after the first loss."""
         shelf, deadline = Shelf(), boot_time() + self._timeout
         with self._store.turn():
             number = self.number
-            answer = self._settled(work, shelf, deadline)
+            answer = self._settled(work, shelf, deadline, urgent)
         if self.number > number:
             self._keep_house()
         return answer
 
-    def _settled(self, work: Callable[[Step], T], shelf: Shelf, deadline: float) -> T:
+    def _settled(self, work: Callable[[Step], T], shelf: Shelf, deadline: float, urgent: bool) -> T:
         current, lost = self._look_first(), 0
         while True:
             try:
@@ -155,14 +158,16 @@ class Log:
                 self._outdated(error, current)
             else:
                 if not step.changes and (current or not self.refresh()):
+                    self._waiter.leave(self.tables.line)
                     return answer
-                if step.changes and self._committed(step, shelf):
+                if step.changes and not urgent and self._is_for_another(step):
+                    self._let_go_first(deadline)
+                elif step.changes and self._committed(step, shelf):
                     self._met_others = lost > 0
                     return answer
-                if step.changes:
+                elif step.changes:
                     lost += 1
-                    self._give_way(lost, deadline)
-                    self.refresh()
+                    self._try_again(lost, deadline, urgent)
             current = True
 
     def _outdated(self, error: Missing, current: bool) -> None:
@@ -208,6 +213,7 @@ class Log:
             shelf.keep(boot_time())
             self._store.each(lambda item: self._store.create(*item), shelf.written.items())
         entry = step.entry(nonce(), self._nonce, self._by)
+        entry.ended = self._waiter.ended(self.tables.line)
         data = encode(entry, bytes(shelf.inline))
         start = boot_time()
         if not self._store.create(commit_name(entry.n), data) and not self._is_mine(entry):
@@ -216,6 +222,7 @@ class Log:
             self._make_sure(entry, shelf)
         self.blobs.cache.put(entry.n, data)
         self.number, self._nonce, self._sure_at = entry.n, entry.nonce, start
+        self.tables.line.end(0, entry.ended)
         self._store.ring(step.topics)
         return True
 
@@ -234,10 +241,34 @@ class Log:
         for name, data in shelf.written.items():
             self._store.create(name, data)
 
-    def _give_way(self, lost: int, deadline: float) -> None:
+    def _try_again(self, lost: int, deadline: float, urgent: bool) -> None:
         if boot_time() >= deadline:
             raise BackendUnreachable(f"{self._store.url}: busy: lost {lost} times to others who write")
-        time.sleep(random.random() * min(LONGEST_PAUSE, PAUSE * 2**lost))
+        if lost > 1 or urgent:
+            self._waiter.queue(self.tables.line)
+        if lost > 2:
+            _pause(lost)
+        # Others wait for who is first in the line, and many commits may have been made during its requests.
+        self.refresh(1 if lost == 1 else READ_AHEAD)
+
+    def _is_for_another(self, step: Step) -> bool:
+        """Whether somebody else should make this commit; then everything is taken back."""
+        another = True
+        try:
+            another = self._waiter.is_for_another(step.number, self.tables.line)
+        finally:
+            if another:
+                step.undo()
+        return another
+
+    def _let_go_first(self, deadline: float) -> None:
+        end, looks = min(boot_time() + PATIENCE, deadline), 0
+        while not self.refresh():
+            if boot_time() >= end:
+                return self._waiter.waited_in_vain(self.tables.line)
+            looks += 1
+            _pause(looks)
+        return None
 
     # --- snapshots ---
 
@@ -257,3 +288,7 @@ class Log:
         self._store.create(snapshot_name(self.number), packed(data) if self._store.far else data)
         self._snapshot = self.number
         self._sweeper.sweep(self.tables, self.number)
+
+
+def _pause(number: int) -> None:
+    time.sleep(random.random() * min(LONGEST_PAUSE, PAUSE * 2**number))

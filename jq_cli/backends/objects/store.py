@@ -1,5 +1,5 @@
 """What the engine asks of a store of objects: so little that a folder can do it. Names are `log/...`, `snap/...`, `data/...`
-and `check/...` within the namespace; what is written once is never changed."""
+and `check/...` within the namespace, and `want/...` where stores are far; what is written once is never changed."""
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager

@@ -1,4 +1,5 @@
-"""Removes what nobody needs any more: commits that a snapshot has taken in, older snapshots, and data objects without a job."""
+"""Removes what nobody needs any more: commits that a snapshot has taken in, older snapshots, data objects without a job,
+and places in the line of writers that have ended."""
 
 from jq_cli.backends.objects.entry import commit_name, number_of
 from jq_cli.backends.objects.store import Listed, Store
@@ -27,6 +28,8 @@ class Sweeper:
         gone = [each.name for each in snapshots if number_of(each.name) < horizon]
         gone += [each.name for each in self._some("log") if 0 < number_of(each.name) <= horizon]
         gone += [each.name for each in self._some("data") if now - each.modified >= self._grace]
+        if tables.line.first > 1:
+            gone += [each.name for each in self._store.listing("want") if tables.line.has_ended(number_of(each.name))]
         self._store.delete([name for name in gone if name not in needed])
         self._store.tidy(self._grace)
 

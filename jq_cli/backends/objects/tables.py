@@ -4,6 +4,7 @@ whose entries are set one by one, so that a commit is a list of settings and can
 from typing import Any, Literal
 
 from jq_cli.backends.objects.entry import Entry
+from jq_cli.backends.objects.places import Line
 from jq_cli.backends.objects.queue import Order, Queue
 from jq_cli.backends.objects.row import Key, Where
 
@@ -13,12 +14,13 @@ Cell = tuple[Table, str, str]
 
 
 class Tables:
-    """Rows, keys, totals and controls by queue, and notes."""
+    """Rows, keys, totals and controls by queue, notes, and the line of writers."""
 
     def __init__(self) -> None:
         self.queues: dict[str, Queue] = {}
         self.notes: dict[str, bytes] = {}
         self.ends = Order()
+        self.line = Line()
         self.jobs = 0
 
     def put(self, cell: Cell, value: Any) -> Any:
@@ -40,6 +42,7 @@ class Tables:
 
     def apply(self, entry: Entry) -> None:
         """Set everything that a commit sets."""
+        self.line.end(entry.first, entry.ended)
         for queue, row_id, row in entry.rows:
             self.put(("rows", queue, row_id), row)
         for queue, name, key in entry.keys:
@@ -58,6 +61,8 @@ class Tables:
             n=number,
             nonce=nonce,
             at=at,
+            first=self.line.first,
+            ended=sorted(self.line.beyond),
             rows=[
                 (name, place[-1], q.rows[place[-1]])
                 for name, q in queues
