@@ -1,5 +1,6 @@
 """Sockets to servers: opened, secured and bounded by a deadline, for the clients that speak a protocol of their own over one."""
 
+import select
 import socket
 import time
 from typing import Protocol
@@ -83,6 +84,16 @@ def left(deadline: float) -> float:
     if seconds <= 0:
         raise TimeoutError("no answer in time")
     return seconds
+
+
+def wanted(error: OSError, otherwise: int) -> int:
+    """The event to wait for when a socket that does not wait raised this: `otherwise`, unless TLS wants another. Raises the error
+    again when it means something else."""
+    if isinstance(error, BLOCKED):
+        return otherwise
+    if wants_more(error):
+        return select.POLLIN if "Read" in type(error).__name__ else select.POLLOUT
+    raise error
 
 
 def wants_more(error: OSError) -> bool:

@@ -4,7 +4,6 @@ sends again what may be sent again, and turns every error into ours."""
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import hiredis
@@ -12,8 +11,9 @@ import hiredis
 from jq_cli.backends.answer import Answer
 from jq_cli.backends.redis.address import Address
 from jq_cli.backends.redis.connection import Command, Connection, pack
-from jq_cli.backends.redis.errors import PASSING, code_of, hopeless, translating
+from jq_cli.backends.redis.errors import PASSING, TROUBLE, code_of, hopeless, ours
 from jq_cli.backends.redis.scripts import Call, script
+from jq_cli.errors import BackendError
 
 _FIRST_WAIT = 0.01
 _LONGEST_WAIT = 0.25
@@ -38,42 +38,46 @@ class RedisClient:
 
     def pipeline(self, commands: Iterable[Asked], *, again: bool = True) -> list[Any]:
         """The answers to several commands, each sent as soon as it is made, none waiting for an answer in between."""
-        with self._patient() as patience:
+        patience = _Patience(self.address.timeout)
+        try:
             sent, answers = self._exchange(iter(commands), patience, again)
             return self._accepted(sent, answers, patience, again)
+        except TROUBLE as error:
+            raise self._ours(error, patience) from error
 
     def begin(self, command: Asked) -> Callable[[], Any]:
         """As `call` without `again`, in two halves: sends the command, and gives what waits for the answer, for as long as a
         call may take. What else is asked meanwhile waits for it first."""
-        with self._patient() as patience:
+        patience = _Patience(self.address.timeout)
+        try:
             connection = self._open(patience, check=True)
             try:
-                connection.send([self._packed(command)], patience.deadline)
+                connection.send(self._packed(command), patience.deadline)
             except BaseException:
                 self.close()
                 raise
+        except TROUBLE as error:
+            raise self._ours(error, patience) from error
         answer = self._answer = Answer(lambda: self._land(command, connection))
         return answer.take
 
     def _land(self, command: Asked, connection: Connection) -> Any:
         self._answer = None
-        with self._patient() as patience:
+        patience = _Patience(self.address.timeout)
+        try:
             try:
                 answer = connection.receive(patience.deadline)
             except BaseException:
                 self.close()
                 raise
             return self._accepted([command], [answer], patience, again=False)[0]
+        except TROUBLE as error:
+            raise self._ours(error, patience) from error
 
-    @contextmanager
-    def _patient(self) -> Iterator["_Patience"]:
-        """The time that a call has; its errors become ours."""
-        patience = _Patience(self.address.timeout)
-        with translating(self.address.shown):
-            try:
-                yield patience
-            except TimeoutError as error:
-                raise patience.last or error from None
+    def _ours(self, error: Exception, patience: "_Patience") -> BackendError:
+        """Our error; when time ran out, for what was waited out."""
+        cause = patience.last if isinstance(error, TimeoutError) else None
+        return ours(cause or error, self.address.shown)
 
     def close(self) -> None:
         """Close the connection; the next call opens another one."""
@@ -97,7 +101,9 @@ class RedisClient:
         answers: list[Any] = []
         connection = self._open(patience, check=not again)
         try:
-            connection.send((self._packed(command) for command in _noted(commands, sent)), patience.deadline)
+            for command in commands:
+                sent.append(command)
+                connection.send(self._packed(command), patience.deadline)
             while len(answers) < len(sent):
                 answers.append(connection.receive(patience.deadline))
         except BaseException as error:
@@ -148,12 +154,6 @@ class RedisClient:
         _, (answer,) = self._exchange(iter([load]), patience, again=True)
         if isinstance(answer, hiredis.ReplyError):
             self._clear_way(load, answer, patience)
-
-
-def _noted(commands: Iterator[Asked], sent: list[Asked]) -> Iterator[Asked]:
-    for command in commands:
-        sent.append(command)
-        yield command
 
 
 def _reason(command: Asked, error: hiredis.ReplyError) -> tuple[str, str]:

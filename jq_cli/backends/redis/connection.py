@@ -1,17 +1,20 @@
 """One connection to a Redis server: a socket and hiredis, RESP3. Our own, because importing redis-py takes ten times as long
 as a whole `jq len` and its command objects cost more per job than the server does; all we need is to send and to receive."""
 
-from collections.abc import Iterable, Sequence
+import select
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import hiredis
 
 from jq_cli.backends.redis.address import Address
-from jq_cli.sockets import BLOCKED, CHUNK, ConnectionEnded, connected, left, wants_more
+from jq_cli.sockets import CHUNK, ConnectionEnded, connected, left, wanted
 
 Word = str | bytes | int | float
 Command = Sequence[Word]
 """A command and its arguments."""
+
+_NUMBERS = (int, float)
 
 
 def pack(command: Command) -> bytes:
@@ -20,7 +23,7 @@ def pack(command: Command) -> bytes:
     Numbers become text here. hiredis would ask the interpreter for their text, which may raise KeyboardInterrupt there
     and then, and hiredis does not look: a Ctrl-C at that moment crashed the process or was forgotten.
     """
-    words = tuple([word if isinstance(word, str | bytes) else repr(word) for word in command])
+    words = tuple([repr(word) if isinstance(word, _NUMBERS) else word for word in command])
     packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # its stub allows one word only
     return packed
 
@@ -32,9 +35,15 @@ class Connection:
     def __init__(self, address: Address, deadline: float) -> None:
         self._reader = hiredis.Reader()
         self._socket = connected(address, deadline)
+        # It never waits by itself: Python would ask the system first, for each read and write, whether it may.
+        self._socket.setblocking(False)
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
+        self._decrypted: Callable[[], int] = getattr(self._socket, "pending", lambda: 0)
         try:
             greetings = _greetings(address)
-            self.send(map(pack, greetings), deadline)
+            for greeting in greetings:
+                self.send(pack(greeting), deadline)
             for _ in greetings:
                 if isinstance(answer := self.receive(deadline), hiredis.ReplyError):
                     raise answer
@@ -42,31 +51,35 @@ class Connection:
             self.close()
             raise
 
-    def send(self, packed: Iterable[bytes], deadline: float) -> None:
-        """Send packed commands, each as soon as it is made."""
-        for each in packed:
-            self._socket.settimeout(left(deadline))
-            self._socket.sendall(each)
+    def send(self, packed: bytes, deadline: float) -> None:
+        """Send a packed command."""
+        left(deadline)
+        rest = memoryview(packed)
+        while rest:
+            try:
+                rest = rest[self._socket.send(rest) :]
+            except OSError as error:
+                self._wait(wanted(error, select.POLLOUT), deadline)
 
     def receive(self, deadline: float) -> Any:
         """The next answer."""
         while (answer := self._reader.gets()) is False:
-            self._socket.settimeout(left(deadline))
-            self._feed()
+            if not self._decrypted():  # as a rule the answer is not there yet, so to read at once would be in vain
+                self._wait(select.POLLIN, deadline)
+            try:
+                self._feed()
+            except OSError as error:
+                self._wait(wanted(error, select.POLLIN), deadline)
         return answer
 
     def receive_waiting(self) -> list[Any]:
         """All answers that have arrived, without waiting for more."""
-        self._socket.settimeout(0)
         answers: list[Any] = []
         try:
             while True:
                 self._feed()
-        except BLOCKED:
-            pass
         except OSError as error:
-            if not wants_more(error):
-                raise
+            wanted(error, select.POLLIN)
         while (answer := self._reader.gets()) is not False:
             answers.append(answer)
         return answers
@@ -85,6 +98,14 @@ class Connection:
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
+
+    def _wait(self, event: int, deadline: float) -> None:
+        poll = self._poll
+        if event != select.POLLIN:
+            poll = select.poll()
+            poll.register(self._socket, event)
+        if not poll.poll(left(deadline) * 1_000):
+            left(deadline)
 
     def _feed(self) -> None:
         data = self._socket.recv(CHUNK)

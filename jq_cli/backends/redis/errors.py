@@ -53,16 +53,27 @@ def translated(error: hiredis.ReplyError, shown: str) -> BackendError:
     return BackendError(f"{shown}: {error}")
 
 
+TROUBLE = (hiredis.ReplyError, hiredis.ProtocolError, OSError)
+"""What the login, the protocol and the connection raise."""
+
+
+def ours(error: Exception, shown: str) -> BackendError:
+    """Our error for one of TROUBLE with the server at a URL (without secrets)."""
+    match error:
+        case hiredis.ReplyError():
+            return translated(error, shown)
+        case hiredis.ProtocolError():
+            return BackendUnreachable(f"{shown}: this is not a Redis server ({error})")
+        case TimeoutError():
+            return BackendUnreachable(f"{shown}: no answer in time")
+        case _:
+            return BackendUnreachable(f"{shown}: {getattr(error, 'strerror', None) or error}")
+
+
 @contextmanager
 def translating(shown: str) -> Iterator[None]:
-    """Errors of the connection, of the protocol and of the login as ours."""
+    """TROUBLE as our errors."""
     try:
         yield
-    except hiredis.ReplyError as error:
-        raise translated(error, shown) from error
-    except hiredis.ProtocolError as error:
-        raise BackendUnreachable(f"{shown}: this is not a Redis server ({error})") from error
-    except TimeoutError as error:
-        raise BackendUnreachable(f"{shown}: no answer in time") from error
-    except OSError as error:
-        raise BackendUnreachable(f"{shown}: {error.strerror or error}") from error
+    except TROUBLE as error:
+        raise ours(error, shown) from error

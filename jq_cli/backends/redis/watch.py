@@ -23,7 +23,7 @@ class RedisWatch(ReconnectingWatch[Connection]):
         connection = Connection(self._address, deadline)
         try:
             if self._channels:
-                connection.send([pack(("SUBSCRIBE", *self._channels))], deadline)
+                connection.send(pack(("SUBSCRIBE", *self._channels)), deadline)
             for _ in self._channels:
                 if isinstance(answer := connection.receive(deadline), hiredis.ReplyError):
                     raise answer
