@@ -3,13 +3,16 @@
 import json
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from jq_cli.backends.base import Setting
 from jq_cli.backends.redis.backend import RedisBackend
+from jq_cli.backends.redis.batches import STEP
 from jq_cli.backends.redis.keys import PARTS
-from jq_cli.backends.redis.reader import COUNTED_AT_ONCE
+from jq_cli.backends.redis.reader import IN_A_CALL
 from jq_cli.consumer import Consumer
+from jq_cli.draft import Draft
 from jq_cli.ids import new_id
 from jq_cli.job import FORMAT, Job, lease_of
 from jq_cli.testing import ManualClock, check_structure
@@ -299,8 +302,28 @@ def test_a_newer_row_that_an_older_worker_wrote_again_is_whole_for_a_newer_one(
 
 
 def test_each_of_many_queues_is_counted_for_itself(backend: RedisBackend) -> None:
-    names = [f"q{n:02}" for n in range(2 * COUNTED_AT_ONCE + 1)]
+    names = [f"q{n:02}" for n in range(2 * IN_A_CALL + 1)]
     for n, name in enumerate(names):
         add(backend, n % 3, queue=name)
     counted = [(each.queue, each.states["ready"]) for each in backend.counts(names)]
     assert counted == [(name, n % 3) for n, name in enumerate(names)]
+
+
+def expiring(queue: str, ms: int) -> Draft:
+    return msgspec.structs.replace(draft(queue), expires_in=ms)
+
+
+def test_what_is_due_in_many_queues_is_found_in_its_order(backend: RedisBackend, clock: ManualClock) -> None:
+    names = [f"q{n:02}" for n in range(2 * IN_A_CALL + 1)]
+    ids = [backend.insert([expiring(name, 1_000 - n)])[0].id for n, name in enumerate(names)]
+    clock.advance(2_000)
+    assert [job.id for job in backend.due(1_000).jobs] == ids[::-1]
+    assert [job.id for job in backend.due(3).jobs] == ids[:-4:-1]
+
+
+def test_a_queue_with_much_that_is_due_hides_nothing_in_the_others(backend: RedisBackend, clock: ManualClock) -> None:
+    backend.insert([expiring("a", 2_000) for _ in range(STEP)])
+    [first] = backend.insert([expiring("b", 1_000)])
+    clock.advance(3_000)
+    found = backend.due(STEP).jobs
+    assert (found[0].id, len(found)) == (first.id, STEP)

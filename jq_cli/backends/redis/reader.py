@@ -18,8 +18,8 @@ from jq_cli.job import STATES, Job, State
 AT_ONCE = 100
 """Queues that are asked in one round trip."""
 
-COUNTED_AT_ONCE = 25
-"""Queues that one call counts, which takes the server about a millisecond."""
+IN_A_CALL = 25
+"""Queues that one call counts or looks at for what is due, which takes the server about a millisecond."""
 
 _COUNTED: tuple[State, ...] = ("ready", "scheduled", "running", "succeeded", "dead", "cancelled")
 _INDEXES: dict[str, State] = {
@@ -97,9 +97,7 @@ class RedisReader:
         """See Backend.counts."""
         counts: list[QueueCounts] = []
         for some in batched(queues, AT_ONCE):
-            parts = list(batched(some, COUNTED_AT_ONCE))
-            calls = (Call("counts", self._keys.of(part), (self._time(),)) for part in parts)
-            for part, (now, *answers) in zip(parts, self._client.pipeline(calls), strict=True):
+            for part, (now, *answers) in self._for_parts("counts", some):
                 counts += [_counts(queue, now, *answer) for queue, answer in zip(part, answers, strict=True)]
         return counts
 
@@ -107,11 +105,15 @@ class RedisReader:
         """See Backend.due. First what is due in each queue, then the rows of the earliest."""
         now: int | None = None
         moments: list[tuple[int, str, str]] = []
-        for queues in batched(self.queues(), AT_ONCE):
-            answers = self._client.pipeline(self._call("due", queue, limit) for queue in queues)
-            for queue, (at_queue, found) in zip(queues, answers, strict=True):
-                now = at_queue
-                moments += [(at, id_.decode(), queue) for at, id_ in zip(found[::2], found[1::2], strict=True)]
+        queues: Sequence[str] = self.queues()
+        while queues:
+            left = list(queues[AT_ONCE:])
+            for part, (at_part, *answers) in self._for_parts("due", queues[:AT_ONCE], limit):
+                now = at_part
+                for queue, found in zip(part, answers, strict=False):
+                    moments += [(at, id_.decode(), queue) for at, id_ in zip(found[::2], found[1::2], strict=True)]
+                left += part[len(answers) :]
+            queues = left
         chosen = sorted(moments)[:limit]
         jobs: dict[tuple[str, str], Job] = {}
         for queue in {queue for _, _, queue in chosen}:
@@ -132,6 +134,12 @@ class RedisReader:
                 return
 
     # --- parts ---
+
+    def _for_parts(self, name: str, queues: Sequence[str], *words: Word) -> Iterator[tuple[Sequence[str], list[Any]]]:
+        """The answers of a script that takes several queues, each with the queues it was asked for, in one round trip."""
+        parts = batched(queues, IN_A_CALL)
+        calls = (Call(name, self._keys.of(part), (self._time(), *words)) for part in parts)
+        return zip(parts, self._client.pipeline(calls), strict=True)
 
     def _call(self, name: str, queue: str, *words: Word) -> Call:
         return Call(name, self._keys.of((queue,)), (self._time(), *words))
