@@ -1,7 +1,9 @@
 """The parts of the DynamoDB backend that need no server: addresses, places, the service's clock."""
 
+import re
 from email.utils import formatdate
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,7 @@ from jq_cli.backends.dynamodb import clock as clocks
 from jq_cli.backends.dynamodb.address import read_address
 from jq_cli.backends.dynamodb.clock import ServiceClock
 from jq_cli.backends.dynamodb.keys import after, before, place, read_cursor
+from jq_cli.backends.dynamodb.schema import definition
 from jq_cli.backends.registry import check_options
 from jq_cli.errors import InvalidField, UsageError
 from jq_cli.ids import new_id
@@ -85,3 +88,23 @@ def test_the_clock_starts_anew_when_a_clock_was_set(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(clocks, "_local", lambda local=local: local)
         clock.heard(formatdate(1_750_000_000, usegmt=True), local)
         assert abs(clock() - 1_750_000_000_500) <= 500
+
+
+def test_the_terraform_in_the_page_makes_the_table_that_db_init_makes() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "dynamodb.md").read_text()
+    [block] = re.findall(r"```hcl\n(.*?)```", page, re.S)
+    [named] = re.findall(r"for_each = \[(.*)\]", block)
+    [indexes] = re.findall(r"for_each = \{(.*)\}", block)
+    wanted = definition("jobs")
+    assert re.findall(r'"(\w+)"', named) == [each["AttributeName"] for each in wanted["AttributeDefinitions"]]
+    assert dict(re.findall(r'(\w+) = "(\w+)"', indexes)) == {
+        each["IndexName"]: each["Projection"]["ProjectionType"] for each in wanted["LocalSecondaryIndexes"]
+    }
+    keys = {each["KeyType"]: each["AttributeName"] for each in wanted["KeySchema"]}
+    facts = dict(re.findall(r'^  (\w+) += "(\w+)"$', block, re.M))
+    assert facts == {
+        "name": "jobs",
+        "billing_mode": wanted["BillingMode"],
+        "hash_key": keys["HASH"],
+        "range_key": keys["RANGE"],
+    }
