@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT))
 from obstore.store import MemoryStore  # noqa: E402
 
 from jq_cli.backends.base import Claim  # noqa: E402
+from jq_cli.backends.objects.address import MIN_POLL, POLL  # noqa: E402
 from jq_cli.backends.objects.backend import ObjectsBackend  # noqa: E402
 from jq_cli.backends.objects.cloud_store import CloudStore  # noqa: E402
 from jq_cli.backends.objects.log import JOBS_PER_COMMIT, SNAPSHOT_EVERY  # noqa: E402
@@ -26,9 +27,15 @@ from jq_cli.draft import Draft, make_draft  # noqa: E402
 from jq_cli.ids import new_id, nonce  # noqa: E402
 from jq_cli.job import Job  # noqa: E402
 from jq_cli.lifecycle import Keeping, Outcome, settle  # noqa: E402
+from jq_cli.worker.pace import Pace  # noqa: E402
+from jq_cli.worker.worker import POLL_WITHOUT_HINTS, TICK  # noqa: E402
 
 KINDS = ("put", "get", "list")
 LEASE = 600_000
+MINUTES = 160
+"""Minutes of an idle worker that are counted, enough for a hundred times the rarest of what it does."""
+
+MONTH = 30 * 24 * 60
 PAYLOAD = b'{"user": 4711, "action": "send", "to": "somebody@example.org", "template": "welcome"}'
 
 Cost = dict[str, float]
@@ -125,6 +132,34 @@ def openings(depth: int) -> dict[str, tuple[int, Cost]]:
     return {"enqueue 1, each in a process of its own": (rounds, _sum(costs))}
 
 
+def idling(poll: float) -> Cost:
+    """What a worker asks for in a minute that has found nothing for long. No time passes: its pauses tell how often it does what."""
+    pace = Pace(poll, 3.0)
+    pace._found_at = float("-inf")
+    with Bucket(0).opened() as jq:
+        jq.swap("worker", None, b"0")
+        done: list[tuple[float, Callable[[int], object]]] = [
+            (pace.pause(POLL_WITHOUT_HINTS), lambda _: claim(jq, 1)),
+            (pace.pause(TICK), lambda _: jq.due(100)),
+            (pace.beat(False), lambda n: jq.swap("worker", str(n).encode(), str(n + 1).encode())),
+        ]
+        costs = [
+            spent(jq, lambda n=n, what=what: what(n))
+            for pause, what in done
+            for n in range(round(MINUTES * 60 / pause))
+        ]
+    return {kind: number / MINUTES for kind, number in _sum(costs).items()}
+
+
+def idle_table() -> list[str]:
+    """Rows of Markdown: what an idle worker asks for in a minute, and dollars for a month."""
+    costs = {"idle": idling(POLL), f"idle, `poll={MIN_POLL}s`": idling(MIN_POLL)}
+    return [
+        f"| {name} | {cost['put']:.1f} a minute | {cost['get']:.0f} a minute | ${dollars(cost) * MONTH / 1e6:.2f} a month |"
+        for name, cost in costs.items()
+    ]
+
+
 def dollars(cost: Mapping[str, float]) -> float:
     """The price of requests in dollars for a million of the lot."""
     return sum(number * ObjectsBackend.prices[kind] for kind, number in cost.items())
@@ -153,6 +188,7 @@ def main() -> None:
     ):
         print(f"| {heading} | PUT | GET | LIST | $ per million jobs |\n| --- | --- | --- | --- | --- |")
         print("\n".join(table(costs, each)), end="\n\n")
+    print("| pool | PUT | GET | $ |\n| --- | --- | --- | --- |", *idle_table(), sep="\n")
 
 
 if __name__ == "__main__":

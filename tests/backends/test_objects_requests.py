@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from benchmarks.bucket_requests import calls, lives, openings, table
+from benchmarks.bucket_requests import calls, idle_table, lives, openings, table
 from jq_cli.backends.objects.backend import ObjectsBackend, open_objects
 from jq_cli.backends.objects.requests import COALESCE, PRICES, requests_for
 from tests.backends.http_faults import Fault, FaultProxy
@@ -25,9 +25,9 @@ def test_no_call_costs_more_on_a_deep_queue() -> None:
 
 def test_the_docs_tell_what_is_counted() -> None:
     text = DOCS.read_text()
-    counted = [*table(calls(1_000), each=False), *table(lives(1_000) | openings(1_000), each=True)]
+    counted = [*table(calls(1_000), each=False), *table(lives(1_000) | openings(1_000), each=True), *idle_table()]
     assert [row for row in counted if row not in text] == []
-    assert len(counted) == 12
+    assert len(counted) == 14
     for price in ("PUT and LIST $0.005 per 1,000", "GET $0.0004 per 1,000"):
         assert price in text
     assert PRICES == {"put": 5.0, "list": 5.0, "get": 0.4, "delete": 0.0}
