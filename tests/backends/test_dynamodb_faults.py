@@ -135,8 +135,9 @@ def test_a_payload_that_no_transaction_can_hold_is_refused_with_the_bound(store:
     assert store.backend.queues() == []
 
 
-def test_a_payload_larger_than_an_item_comes_back_whole(store: Store) -> None:
-    payload = b'"' + bytes(48 + i % 10 for i in range(1_000_000)) + b'"'
+@pytest.mark.parametrize("size", [1024 * 1024, 3_500_000])
+def test_a_payload_larger_than_an_item_comes_back_whole(store: Store, size: int) -> None:
+    payload = b'"' + (b"0123456789" * size)[: size - 2] + b'"'
     assert store.run(payload).payload == payload
 
 
