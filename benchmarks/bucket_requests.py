@@ -133,7 +133,7 @@ def openings(depth: int) -> dict[str, tuple[int, Cost]]:
 
 
 def idling(poll: float) -> Cost:
-    """What a worker asks for in a minute that has found nothing for long. No time passes: its pauses tell how often it does what."""
+    """What a worker that has found nothing for long asks for in a minute. Its pauses tell how often it does what."""
     pace = Pace(poll, 3.0)
     pace._found_at = float("-inf")
     with Bucket(0).opened() as jq:
