@@ -47,7 +47,9 @@ class Waiter:
         self._in_vain = 0
 
     def queue(self, line: Line) -> None:
-        """Take the first place that is free, if it is before those that are held already."""
+        """Take the first place that is free, if it is before those that are held. In a folder the turnstile is the line."""
+        if not self._store.far:
+            return
         held, place = self._held(line), line.first
         while place not in held and not self._takes(place, line):
             place += 1
