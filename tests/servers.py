@@ -127,10 +127,7 @@ class RedisServer:
 
     def command(self, *parts: object, auth: tuple[str, str] | None = None) -> Any:
         """The answer to one command on a connection of its own; an error answer is raised."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE) as connection:
-            if auth is not None:
-                _ask(connection, "AUTH", *auth)
-            return _ask(connection, *parts)
+        return command(self.port, *parts, auth=auth)
 
     def log(self) -> str:
         """What the server wrote to its log."""
@@ -185,6 +182,14 @@ class FakeRedis:
         """Stop listening."""
         self._server.shutdown()
         self._server.server_close()
+
+
+def command(port: int, *parts: object, auth: tuple[str, str] | None = None) -> Any:
+    """The answer of the server at a port to one command on a connection of its own; an error answer is raised."""
+    with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as connection:
+        if auth is not None:
+            _ask(connection, "AUTH", *auth)
+        return _ask(connection, *parts)
 
 
 def _answers(port: int, *, loading_counts: bool) -> bool:

@@ -11,13 +11,12 @@ from jq_cli.draft import check_name
 from jq_cli.errors import UnknownBackend
 
 GROUP = "jq_cli.backends"
+_REDIS = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 
 BUILT_IN = {
     "memory": "jq_cli.backends.memory.backend:open_memory",
     "sqlite": "jq_cli.backends.sqlite.backend:open_sqlite",
-    "redis": "jq_cli.backends.redis.backend:open_redis",
-    "rediss": "jq_cli.backends.redis.backend:open_redis",
-    "unix": "jq_cli.backends.redis.backend:open_redis",
+    **dict.fromkeys(_REDIS, "jq_cli.backends.redis.backend:open_redis"),
     "postgres": "jq_cli.backends.postgres.backend:open_postgres",
     "postgresql": "jq_cli.backends.postgres.backend:open_postgres",
     **dict.fromkeys(("file", "s3", "gs", "az"), "jq_cli.backends.objects.backend:open_objects"),
@@ -31,7 +30,7 @@ BUILT_IN = {
 _READERS = {
     "memory": "jq_cli.backends.memory.address:read_address",
     "sqlite": "jq_cli.backends.sqlite.file:read_settings",
-    **dict.fromkeys(("redis", "rediss", "unix"), "jq_cli.backends.redis.address:parse_address"),
+    **dict.fromkeys(_REDIS, "jq_cli.backends.redis.address:parse_address"),
     **dict.fromkeys(("postgres", "postgresql"), "jq_cli.backends.postgres.address:read_address"),
     **dict.fromkeys(("file", "s3", "gs", "az"), "jq_cli.backends.objects.address:read_address"),
     **dict.fromkeys(("http", "https", "unix+http"), "jq_cli.backends.http.address:parse_address"),

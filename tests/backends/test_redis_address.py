@@ -10,6 +10,7 @@ import pytest
 
 from jq_cli.backends.redis.address import Address, parse_address
 from jq_cli.errors import BackendUnreachable, UsageError
+from jq_cli.sockets import Tls
 from tests.backends.redis_jobs import add, opened
 from tests.backends.redis_proxy import Proxy
 from tests.servers import RedisServer
@@ -32,13 +33,31 @@ def test_urls_take_the_forms_of_redis_py() -> None:
         assert a.tls is None
 
 
+def test_a_service_of_sentinels() -> None:
+    url = "rediss+sentinel://u:p%2F@a,b:7,[::1]:8/my%20jobs/3?sentinel_username=s&sentinel_password=x&ssl_ca_certs=/ca.pem&timeout=9"
+    address = parse_address(url, {})
+    assert (address.service, address.db, address.username, address.password) == ("my jobs", 3, "u", "p/")
+    assert [(each.host, each.port) for each in address.sentinels] == [("a", 26379), ("b", 7), ("::1", 8)]
+    assert {(each.username, each.password, each.db, each.timeout) for each in address.sentinels} == {("s", "x", 0, 9)}
+    assert {each.tls for each in (address, *address.sentinels)} == {Tls(ca_certs="/ca.pem")}
+    assert not address.at_most_once
+    assert parse_address("redis+sentinel://h/s", {"accept_failover_risk": True}).at_most_once
+    assert "x" not in parse_address("redis+sentinel://:p@h/s", {"sentinel_password": "x"}).shown
+
+
 def test_options_beside_the_url_win() -> None:
     address = parse_address("redis://u:p@h?timeout=5&client_name=a", {"timeout": 0.5, "password": "other"})
     assert (address.timeout, address.client_name, address.username, address.password) == (0.5, "a", "u", "other")
 
 
 def test_no_secret_is_shown() -> None:
-    for url in ("redis://u:secret@h/0", "redis://:secret@h", "redis://h?password=secret", "unix://u:secret@/s"):
+    for url in (
+        "redis://u:secret@h/0",
+        "redis://:secret@h",
+        "redis://h?password=secret",
+        "unix://u:secret@/s",
+        "redis+sentinel://u:secret@h,i/s?sentinel_password=secret",
+    ):
         assert "secret" not in parse_address(url, {}).shown
 
 
@@ -49,6 +68,12 @@ def test_no_secret_is_shown() -> None:
         ("redis://h:70000", "not a Redis address"),
         ("redis://h/db", "not a Redis address"),
         ("redis://h?sentinel=1", "no option 'sentinel'; known: client_name"),
+        ("redis://h?accept_failover_risk=1", "no option 'accept_failover_risk'"),
+        ("redis+sentinel://h:26379", "the name of the service is missing"),
+        ("redis+sentinel://h,:26379/s", "the host of a sentinel is missing"),
+        ("redis+sentinel://h:port/s", "not a Redis address"),
+        ("redis+sentinel://h/s/db", "not a Redis address"),
+        ("redis+sentinel://h/s?accept_failover_risk=perhaps", "not a Redis address"),
         ("redis://h?timeout=0", r"expected 0\.\.3600 seconds"),
         ("redis://h?timeout=soon", "not a Redis address"),
         ("rediss://h?ssl_cert_reqs=maybe", "not a Redis address"),

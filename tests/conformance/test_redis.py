@@ -1,5 +1,6 @@
 """The Redis backend under the conformance suite: on a real server, and on fakeredis, which starts in no time."""
 
+from collections.abc import Iterator
 from typing import cast
 
 import pytest
@@ -8,6 +9,7 @@ from jq_cli.backends.base import Backend
 from jq_cli.backends.redis.backend import RedisBackend
 from jq_cli.testing import ConformanceSuite
 from tests.conformance.damage import damage_redis
+from tests.sentinel_service import SentinelService
 from tests.servers import FakeRedis, RedisServer
 
 
@@ -18,6 +20,23 @@ class TestRedis(ConformanceSuite):
     @pytest.fixture(autouse=True)
     def server(self, redis_server: RedisServer) -> None:
         self.url = f"{redis_server.url}?timeout=60"  # what a call does, not how soon on a busy machine
+
+    def damage(self, backend: Backend, queue: str, id: str, body: bytes) -> None:
+        damage_redis(cast(RedisBackend, backend), queue, id, body)
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[SentinelService]:
+    with SentinelService() as service:
+        yield service
+
+
+class TestSentinel(ConformanceSuite):
+    runs = 5
+
+    @pytest.fixture(autouse=True)
+    def primary(self, service: SentinelService) -> None:
+        self.url = f"{service.url}&accept_failover_risk=true"
 
     def damage(self, backend: Backend, queue: str, id: str, body: bytes) -> None:
         damage_redis(cast(RedisBackend, backend), queue, id, body)

@@ -1,13 +1,15 @@
 """Where a Redis server is and how to log in: a URL of the forms that redis-py takes, as one checked record.
 
 `redis://[user[:password]@]host[:port][/db]`, the same with `rediss` for TLS, and `unix://[user[:password]@]/path[?db=0]`;
-options in the query, see OPTIONS. User and password are percent-encoded; a password alone is that of the default user.
+`redis+sentinel://[user[:password]@]host[:port][,host[:port]...]/service[/db]`, where the hosts are sentinels, `rediss+sentinel`
+for TLS; options in the query, see OPTIONS. User and password are percent-encoded; a password alone is that of the default user.
 """
 
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import msgspec
+from msgspec.structs import replace
 
 from jq_cli.errors import UsageError
 from jq_cli.sockets import Tls
@@ -19,14 +21,22 @@ OPTIONS = (
 )  # fmt: skip
 """Options of the query and of the configuration, named as in redis-py, and `timeout`: seconds until a call gives up."""
 
+SENTINEL_OPTIONS = (*OPTIONS, "accept_failover_risk", "sentinel_password", "sentinel_username")
+"""Those of a service that sentinels watch over."""
+
 TIMEOUT = 2.0
-_SCHEMES = ("redis", "rediss", "unix")
+SENTINEL_PORT = 26379
+_SENTINEL = ("redis+sentinel", "rediss+sentinel")
+_SCHEMES = ("redis", "rediss", "unix", *_SENTINEL)
 _REQUIRED = {"none": False, "optional": True, "required": True}
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 class Address(msgspec.Struct, frozen=True):
-    """A server and a login. `path` is set for a Unix socket, else `host` and `port`; `shown` is the URL without secrets."""
+    """A server and a login. `path` is set for a Unix socket, else `host` and `port`; `shown` is the URL without secrets.
+
+    With a `service` the server is whichever the `sentinels` call its primary; `host` and `port` are unknown until one was asked.
+    `at_most_once` says whether jobs with that delivery are taken: a failover can forget that one was started."""
 
     shown: str
     host: str = "localhost"
@@ -38,18 +48,22 @@ class Address(msgspec.Struct, frozen=True):
     client_name: str = "jq"
     timeout: float = TIMEOUT
     tls: Tls | None = None
+    service: str = ""
+    sentinels: tuple["Address", ...] = ()
+    at_most_once: bool = True
 
 
 def parse_address(url: str, options: dict[str, Any]) -> Address:
     """The address in a URL and the options beside it, which win. Raises UsageError naming what cannot be used."""
     parts = urlsplit(url)
     asked = {**dict(parse_qsl(parts.query, keep_blank_values=True)), **options}
-    unknown = sorted(set(asked) - set(OPTIONS))
+    known = SENTINEL_OPTIONS if parts.scheme in _SENTINEL else OPTIONS
+    unknown = sorted(set(asked) - set(known))
     if parts.scheme not in _SCHEMES or unknown:
-        what = f"no option {unknown[0]!r}; known: {', '.join(OPTIONS)}" if unknown else f"not one of {_SCHEMES}"
+        what = f"no option {unknown[0]!r}; known: {', '.join(known)}" if unknown else f"not one of {_SCHEMES}"
         raise UsageError(f"{mask_url(url)}: {what}")
     try:
-        return _address(parts, asked, mask_url(url))
+        return (_service if parts.scheme in _SENTINEL else _address)(parts, asked, mask_url(url))
     except (ValueError, KeyError) as error:
         raise UsageError(f"{mask_url(url)}: not a Redis address ({error})") from None
 
@@ -65,6 +79,32 @@ def _address(parts: SplitResult, asked: dict[str, Any], shown: str) -> Address:
     tls = _tls(asked) if parts.scheme == "rediss" else None
     host, port = parts.hostname or "localhost", parts.port or 6379
     return Address(shown, host, port, db=db, client_name=client_name, timeout=timeout, tls=tls, **login)
+
+
+def _service(parts: SplitResult, asked: dict[str, Any], shown: str) -> Address:
+    """What sentinels watch over. They have a login of their own, and TLS when the server has it."""
+    credentials, at, hosts = parts.netloc.rpartition("@")
+    service, _, db = parts.path.strip("/").partition("/")
+    if not service:
+        raise ValueError("the name of the service is missing: host:26379,host:26379/SERVICE")
+    scheme = parts.scheme.removesuffix("+sentinel")
+    server = _address(urlsplit(f"{scheme}://{credentials}{at}/{db}"), asked, shown)
+    return replace(
+        server,
+        host="",
+        service=unquote(service),
+        sentinels=tuple(_sentinel(f"{scheme}://{host}", asked, shown) for host in hosts.split(",")),
+        at_most_once=_TRUTH[str(asked.get("accept_failover_risk", "false")).lower()],
+    )
+
+
+def _sentinel(url: str, asked: dict[str, Any], shown: str) -> Address:
+    place = urlsplit(url)
+    if not place.hostname:
+        raise ValueError("the host of a sentinel is missing")
+    login = {name: asked[f"sentinel_{name}"] for name in ("username", "password") if f"sentinel_{name}" in asked}
+    others = {name: value for name, value in asked.items() if name not in ("db", "username", "password")}
+    return replace(_address(place, others | login, shown), port=place.port or SENTINEL_PORT)
 
 
 def _login(parts: SplitResult, asked: dict[str, Any]) -> dict[str, Any]:

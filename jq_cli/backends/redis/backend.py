@@ -71,6 +71,8 @@ class RedisBackend(Backend):
     def insert(self, drafts: Sequence[Draft]) -> list[Inserted]:
         """See Backend. More than 1,000 jobs or 4 MiB, or several queues, are several steps: one that fails may leave those
         before it stored; sent again with the same ids, they are not stored twice."""
+        if not self._client.address.at_most_once:
+            _refuse_at_most_once(drafts)
         queues = {draft.job.queue for draft in drafts}
         self._register(queues)
         inserted: list[Inserted | None] = [None] * len(drafts)
@@ -259,6 +261,15 @@ class RedisBackend(Backend):
             self._client.call(("SADD", self._keys.queues, *sorted(new)))
             self._registered |= new
             self._registered_on = self._client.connections
+
+
+def _refuse_at_most_once(drafts: Sequence[Draft]) -> None:
+    """For a store whose failover may forget that a job was started, which would start it again."""
+    if any(draft.job.delivery == "at_most_once" for draft in drafts):
+        raise UsageError(
+            "delivery at_most_once: a failover of this store may forget that a job was started and start it again;"
+            " the option accept_failover_risk=true takes such jobs all the same"
+        )
 
 
 def _note(verdicts: list[Verdict], parts: Sequence[Part], told: bytes) -> None:

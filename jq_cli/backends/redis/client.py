@@ -13,6 +13,7 @@ from jq_cli.backends.redis.address import Address
 from jq_cli.backends.redis.connection import Command, Connection, pack
 from jq_cli.backends.redis.errors import PASSING, TROUBLE, code_of, hopeless, ours
 from jq_cli.backends.redis.scripts import Call, script
+from jq_cli.backends.redis.sentinel import opened
 from jq_cli.errors import BackendError
 
 _FIRST_WAIT = 0.01
@@ -130,7 +131,7 @@ class RedisClient:
             self.close()
         while self._connection is None:
             try:
-                self._connection = Connection(self.address, patience.deadline)
+                self._connection = opened(self.address, patience.deadline)
                 self.connections += 1
             except (OSError, hiredis.ReplyError) as error:
                 if hopeless(error):

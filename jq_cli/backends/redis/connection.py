@@ -30,7 +30,8 @@ def pack(command: Command) -> bytes:
 
 class Connection:
     """An open, authenticated connection. Raises OSError when it is lost or a deadline (monotonic seconds) passes, and the
-    server's error answer (hiredis.ReplyError) when it refuses the login. Error answers to commands are returned."""
+    server's error answer (hiredis.ReplyError) when it refuses the login. Error answers to commands are returned. `role` is what
+    the server says it is: `master`, `replica` or `sentinel`."""
 
     def __init__(self, address: Address, deadline: float) -> None:
         self._reader = hiredis.Reader()
@@ -44,9 +45,11 @@ class Connection:
             greetings = _greetings(address)
             for greeting in greetings:
                 self.send(pack(greeting), deadline)
-            for _ in greetings:
-                if isinstance(answer := self.receive(deadline), hiredis.ReplyError):
+            answers = [self.receive(deadline) for _ in greetings]
+            for answer in answers:
+                if isinstance(answer, hiredis.ReplyError):
                     raise answer
+            self.role: bytes = answers[0].get(b"role", b"")
         except BaseException:
             self.close()
             raise

@@ -24,11 +24,26 @@ def redis_client(address: Address) -> "Redis":
     }
     if address.password is not None:
         options |= {"username": address.username, "password": address.password}
+    if address.service:
+        return _service(address, options)
     if address.path:
         return redis.Redis(unix_socket_path=address.path, **options)
     if address.tls is not None:
         options |= _tls(address.tls)
     return redis.Redis(host=address.host, port=address.port, **options)
+
+
+def _service(address: Address, options: dict[str, Any]) -> "Redis":
+    from redis.sentinel import Sentinel
+
+    tls = {} if address.tls is None else _tls(address.tls)
+    first = address.sentinels[0]
+    login = {} if first.password is None else {"username": first.username, "password": first.password}
+    timeouts = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout")}
+    places = [(each.host, each.port) for each in address.sentinels]
+    sentinel: Any = Sentinel(places, sentinel_kwargs={**timeouts, **login, **tls})  # type: ignore[no-untyped-call]
+    client: Redis = sentinel.master_for(address.service, **options, **tls)
+    return client
 
 
 def _tls(tls: Tls) -> dict[str, Any]:

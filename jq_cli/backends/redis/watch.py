@@ -9,6 +9,7 @@ from jq_cli.backends.reconnecting import ReconnectingWatch
 from jq_cli.backends.redis.address import Address
 from jq_cli.backends.redis.connection import Connection, pack
 from jq_cli.backends.redis.errors import translating
+from jq_cli.backends.redis.sentinel import opened
 
 
 class RedisWatch(ReconnectingWatch[Connection]):
@@ -20,7 +21,7 @@ class RedisWatch(ReconnectingWatch[Connection]):
         super().__init__(partial(translating, address.shown), address.timeout)
 
     def _open(self, deadline: float) -> Connection:
-        connection = Connection(self._address, deadline)
+        connection = opened(self._address, deadline)
         try:
             if self._channels:
                 connection.send(pack(("SUBSCRIBE", *self._channels)), deadline)
