@@ -155,6 +155,9 @@ class Worker:
         if not self._lifeline.may_call():
             return
         landed = self._land()
+        if not self._pool.running():  # the children wait: they come before the store
+            self._pool.submit(landed)
+            landed = []
         try:
             if self._lifeline.broken:
                 self._make_up()
@@ -297,11 +300,8 @@ class Worker:
                 jobs, them = ("job", "it") if running == 1 else ("jobs", "them")
                 self._say(f"stopping: {running} running {jobs} may take up to {wait}; Ctrl-C again stops {them} now")
         elif number == signal.SIGINT:
-            self._interrupt_all()
-
-    def _interrupt_all(self) -> None:
-        self._pool.kill_all("shutdown")
-        self._stop_at, self._hurried = 0.0, True
+            self._pool.kill_all("shutdown")
+            self._stop_at, self._hurried = 0.0, True
 
     def _judge_end(self) -> None:
         if self._state == "stopping":
