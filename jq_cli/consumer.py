@@ -75,6 +75,7 @@ class Consumer:
         self._read_at = 0.0
         self._note: bytes | None = None
         self._succeeded: Change | None = None
+        self._last: Claim | None = None
 
     # --- claiming and settling ---
 
@@ -83,21 +84,22 @@ class Consumer:
     ) -> tuple[list[Verdict], list[Job]]:
         """Apply changes, then claim up to `limit` jobs. Jobs that must not start (expired, damaged, of a newer format) are
         settled here and not returned; when every claimed job was of that kind, the next ones are claimed."""
-        claim = Claim(tuple(queues), limit, self.worker, self.lease, nonce(), idle)
+        claim = self._last = Claim(tuple(queues), limit, self.worker, self.lease, nonce(), idle)
         return self._turned(self.backend.turn(changes, claim), claim)
 
     def begin(
         self, changes: Sequence[Change], queues: Sequence[str], limit: int, idle: int
     ) -> tuple[list[Verdict], list[Job]] | Callable[[], tuple[list[Verdict], list[Job]]]:
-        """A `turn` in two halves, see `Backend.begin`."""
-        claim = Claim(tuple(queues), limit, self.worker, self.lease, nonce(), idle)
+        """A `turn` in two halves, see `Backend.begin`. It may bring nothing although there are jobs, when the next one was begun
+        before its second half."""
+        claim = self._last = Claim(tuple(queues), limit, self.worker, self.lease, nonce(), idle)
         begun = self.backend.begin(changes, claim)
         return (lambda: self._turned(begun(), claim)) if callable(begun) else self._turned(begun, claim)
 
     def _turned(self, turned: Turned, claim: Claim) -> tuple[list[Verdict], list[Job]]:
         self._saw(turned.now)
         jobs, verdicts = self._startable(turned.jobs, turned.now), turned.verdicts
-        while not jobs and turned.jobs:
+        while not jobs and turned.jobs and self._last is claim:  # else later jobs are under way, which come first then
             turned = self.backend.turn([], msgspec.structs.replace(claim, nonce=nonce()))
             jobs = self._startable(turned.jobs, turned.now)
         return verdicts, jobs

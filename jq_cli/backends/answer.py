@@ -28,3 +28,27 @@ class Answer(Generic[Given]):
                 self._given.append(self._call())
             except Exception as error:
                 self._error = error
+
+
+class Turns(Generic[Given]):
+    """The turns of a backend whose turns have two halves: one that is begun before the last was taken is sent once that is
+    answered, whole, or not at all when it failed."""
+
+    def __init__(self) -> None:
+        self._last: Answer[Given] | None = None
+
+    def await_last(self) -> None:
+        """Wait for the turn under way. Raises what it raised."""
+        last, self._last = self._last, None
+        if last is not None:
+            last.take()
+
+    def begun(self, call: Callable[[], Given]) -> Callable[[], Given]:
+        """`call` waits for the answer of the turn that was sent just now. Gives what does so once."""
+        answer = self._last = Answer(call)
+        return lambda: self._taken(answer)
+
+    def _taken(self, answer: Answer[Given]) -> Given:
+        if self._last is answer:
+            self._last = None
+        return answer.take()

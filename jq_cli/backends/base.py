@@ -254,8 +254,8 @@ class Backend(Closing):
         return Turned(claimed.now, verdicts, claimed.jobs)
 
     def begin(self, changes: Sequence[Change], claim: Claim) -> Turned | Callable[[], Turned]:
-        """A `turn` in two halves: its answer when it is there already, else what waits for it and is called once, before
-        anything else is asked of the store. Either half may raise. Backends that need not wait override this."""
+        """A `turn` in two halves: its answer when it is there already, else what waits for it, called once. Either may raise.
+        Meanwhile the next turn may begin: it comes after all of this one, and raises what this one raised, unsent."""
         return self.turn(changes, claim)
 
     @abstractmethod

@@ -265,6 +265,21 @@ class LeasesTests:
         assert (turned.verdicts, [job.id for job in turned.jobs]) == (["applied"], [second])
         assert [job and job.state for job in store.backend.get("q", [first.id, second])] == ["succeeded", "running"]
 
+    def test_a_turn_begun_before_the_last_was_answered_comes_after_all_of_it(self, store: Store) -> None:
+        queues = tuple(f"q{n}" for n in range(40))
+        held = [store.add(queue="q0") for _ in range(2)]
+        changes = [store.outcome(job) for job in store.claim(2, queues=("q0",))]
+        delayed = [store.add(queue="q0", delay=5) for _ in range(2)]
+        store.clock.advance(5)
+        others = [store.add(queue=queue) for queue in queues[1:]]
+        answers = [
+            store.backend.begin(some, Claim(queues, 21, "w1", 10_000, nonce())) for some in (changes[:1], changes[1:])
+        ]
+        first, second = [answer() if callable(answer) else answer for answer in answers]
+        assert (first.verdicts, second.verdicts) == (["applied"], ["applied"])
+        assert [job.id for turned in (first, second) for job in turned.jobs] == delayed + others
+        assert [store.state(id, queue="q0") for id in held] == ["succeeded", "succeeded"]
+
     def test_calls_without_items_do_nothing(self, store: Store) -> None:
         assert store.insert() == []
         assert store.backend.replace([]) == []

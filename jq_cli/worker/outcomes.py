@@ -54,8 +54,16 @@ class Outcomes:
             else:
                 self._count(change, ended)
 
+    @property
+    def worthless(self) -> bool:
+        """Whether the leases of all that is pending, which nobody extends once a job has ended, are over, so that the store would
+        refuse it."""
+        return boot_time() - self.newest > self._consumer.lease / 1_000
+
     def abandon(self) -> None:
-        """Give up what is pending: the store will find the jobs without a worker, and recover them."""
+        """Give up what is pending, if anything: the store will find the jobs without a worker, and recover them."""
+        if not self.pending:
+            return
         jobs = "job" if len(self.pending) == 1 else "jobs"
         self._say(
             f"the store did not answer: the end of {len(self.pending):,} {jobs} is not recorded; they count as lost"

@@ -1,7 +1,15 @@
-"""How often an idle worker speaks to a store where each request costs money."""
+"""How often a worker speaks to its store, and an idle one to a store where each request costs money."""
 
 import time
 
+TICK = 1.0
+POLL = 1.0
+POLL_WITHOUT_HINTS = 0.25
+LOOK_UP = 5.0
+"""Seconds between two looks for new queues, when none are named."""
+
+EMPTY_CHECK = 0.25
+PRUNE = 60.0
 SHARE = 8
 """A pause lasts at most this part of the time for which nothing was found, so that work which comes often is found as fast as
 ever."""

@@ -9,11 +9,14 @@ from jq_cli.job import Job
 
 
 class Turn(NamedTuple):
-    """What was so when it was sent, at `sent_at`: how many children were `idle`, how many `hints` had come, and whether it is
-    `quiet`: no job was held, so that its answer tells of contact."""
+    """What was so when it was sent, at `sent_at`: how many children were `idle`, how many jobs it claims at most (`limit`), how
+    many `changes` it makes, how many `hints` had come, and whether it is `quiet`: no job was held, so that its answer tells of
+    contact."""
 
     sent_at: float
     idle: int
+    limit: int
+    changes: int
     hints: int
     quiet: bool
 

@@ -23,20 +23,13 @@ from jq_cli.process.signals import Signals
 from jq_cli.worker.emptiness import Emptiness
 from jq_cli.worker.options import Tally, WorkerOptions
 from jq_cli.worker.outcomes import Outcomes
-from jq_cli.worker.pace import Pace
+from jq_cli.worker.pace import EMPTY_CHECK, LOOK_UP, POLL, POLL_WITHOUT_HINTS, PRUNE, TICK, Pace
 from jq_cli.worker.part import Part
+from jq_cli.worker.registration import registration
 from jq_cli.worker.served import Served
 from jq_cli.worker.timers import Timers
 from jq_cli.worker.turn import Answer, Begun, Turn
 
-TICK = 1.0
-POLL = 1.0
-POLL_WITHOUT_HINTS = 0.25
-LOOK_UP = 5.0
-"""Seconds between two looks for new queues, when none are named."""
-
-EMPTY_CHECK = 0.25
-PRUNE = 60.0
 MAX_CLAIM = 500
 
 State = Literal["working", "quiet", "stopping", "stopped"]
@@ -138,21 +131,21 @@ class Worker:
             return min(self._pool.patience(), max(0.001, self._lifeline.wait()), 0.5)
         if self._flight or self._outcomes.pending or (self._wants_jobs() and not self._served.dry):
             return 0.0
-        waits = [self._pool.patience(), self._timers.wait(*self._timed()), *(part.patience() for part in self._parts)]
-        if self._stop_at:
-            waits.append(self._stop_at - time.monotonic())
-        return max(0.0, min(waits))
-
-    def _timed(self) -> list[str]:
         names = ["beat", "tick"]
         if self._state == "working":
             names += ["poll", "empty"] if self.options.until_empty else ["poll"]
-        return names
+        waits = [self._pool.patience(), self._timers.wait(*names), *(part.patience() for part in self._parts)]
+        if self._stop_at:
+            waits.append(self._stop_at - time.monotonic())
+        return max(0.0, min(waits))
 
     # --- talking to the store: at most one call of these may fail in a step ---
 
     def _talk(self) -> None:
         if not self._lifeline.may_call():
+            return
+        if self._flight is not None and self._overlaps(self._flight[0]):
+            self._overlap(*self._flight)
             return
         landed = self._land()
         if not self._pool.running():  # the children wait: they come before the store
@@ -165,6 +158,23 @@ class Worker:
             self._turn(len(landed))
         finally:
             self._pool.submit(landed)
+
+    def _overlaps(self, turn: Turn) -> bool:
+        """Whether the next turn may begin before the one under way has landed: there is room for more than that may bring, and
+        nothing else is to be done with the store."""
+        if self._lifeline.broken or (self._served.dry and len(self._outcomes.pending) == turn.changes):
+            return False
+        names = ("beat", "tick", "poll", *(() if self.options.queues else ("look",)))
+        waits = [self._timers.wait(*names), *(part.patience() for part in self._parts)]
+        return min(waits) > 0 and self._wants_jobs(turn.limit)
+
+    def _overlap(self, turn: Turn, answer: Callable[[], Answer]) -> None:
+        """The store works on the next turn while the jobs of the one before are dealt."""
+        self._flight = None
+        try:
+            self._begin_turn(turn.limit, turn.changes)
+        finally:
+            self._pool.submit(self._turned(turn, answer()))
 
     def _keep_up(self) -> None:
         if self._timers.due("beat", self._pace.beat(bool(self._pool.held()))):
@@ -193,11 +203,16 @@ class Worker:
         # A job that ended may have made room under its queue's limit, which nobody announces: so outcomes always ask for more.
         if (self._served.dry and not self._outcomes.pending) or not self._wants_jobs(landed):
             self._outcomes.write()
-            return
-        idle = max(0, self._pool.idle() - landed)
-        turn = Turn(boot_time(), idle, self._served.hints, quiet=not (landed or self._pool.running()))
-        changes = [change for change, _ in self._outcomes.pending]
-        begun = self.consumer.begin(changes, self._served.turn(), min(self._pool.room() - landed, MAX_CLAIM), idle)
+        else:
+            self._begin_turn(landed)
+
+    def _begin_turn(self, coming: int, under_way: int = 0) -> None:
+        """`coming`: jobs that the pool has not got yet; `under_way`: how many of the pending changes were sent already."""
+        idle = max(0, self._pool.idle() - coming)
+        limit = min(self._pool.room() - coming, MAX_CLAIM)
+        changes = [change for change, _ in self._outcomes.pending[under_way:]]
+        turn = Turn(boot_time(), idle, limit, len(changes), self._served.hints, not (coming or self._pool.running()))
+        begun = self.consumer.begin(changes, self._served.turn(), limit, idle)
         if callable(begun):
             self._flight = (turn, begun)
         else:
@@ -241,17 +256,9 @@ class Worker:
                 self._pool.stop(job.id, "cancel" if hold == "stop" else "lost")
 
     def _register(self) -> None:
-        fields: dict[str, object] = {
-            "queues": self.options.queues,
-            "processes": self.options.pool.processes,
-            "running": self._pool.running(),
-            "done": self.tally.succeeded + self.tally.failed + self.tally.lost,
-            "state": self._state,
-            "valid": round(self._pace.beat(bool(self._pool.held())) * 1_000 * HEARTBEAT_VALID / HEARTBEAT),
-        }
-        for part in self._parts:
-            fields |= part.registration()
-        self.consumer.register(**fields)
+        beat = self._pace.beat(bool(self._pool.held()))
+        about = registration(self.options, self._pool, self._parts, tally=self.tally, state=self._state, beat=beat)
+        self.consumer.register(**about)
 
     def _maintain(self) -> None:
         if self.consumer.tick():
@@ -308,18 +315,12 @@ class Worker:
             if self._stop_at and time.monotonic() >= self._stop_at:
                 self._stop_at = 0.0
                 self._pool.stop_all("shutdown")
-            if self._outcomes.pending and not self._pool.held() and self._in_vain():
+            if self._lifeline.broken and not self._pool.held() and (self._hurried or self._outcomes.worthless):
                 self._outcomes.abandon()
             if self._nothing_left():
                 self._state = "stopped"
         elif self.options.until_empty and self._looks_empty() and self._exhausted():
             self._state = "stopped"
-
-    def _in_vain(self) -> bool:
-        """Whether a store that takes no outcomes is no longer waited for: their leases, which nobody extends once a job has
-        ended, are over, so that it would refuse them, or somebody wants the end now."""
-        over = boot_time() - self._outcomes.newest > self.consumer.lease / 1_000
-        return self._lifeline.broken and (over or self._hurried)
 
     def _looks_empty(self) -> bool:
         return self._nothing_left() and self._served.dry and self._timers.due("empty", self._pace.pause(EMPTY_CHECK))

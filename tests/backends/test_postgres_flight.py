@@ -69,3 +69,19 @@ def test_a_turn_cut_off_while_something_else_is_asked_tells_its_own_caller(own_p
         assert store.get("q", [id])[0] is not None, "another call goes on with a new connection"
         with pytest.raises(BackendUnreachable):
             answer()
+
+
+def test_a_turn_begun_after_one_that_was_cut_off_is_not_sent_and_says_so(own_postgres: PostgresServer) -> None:
+    with opened(own_postgres.url) as store:
+        put(store, 2)
+        with held_up(own_postgres, "jobs"):
+            answer = begun(store)
+            eventually(lambda: waiting(own_postgres), "the server is at it")
+            own_postgres.kill()
+        own_postgres.start()
+        with pytest.raises(BackendUnreachable):
+            begun(store)
+        with pytest.raises(BackendUnreachable):
+            answer()
+        assert counted(store) == {"ready": 2}
+        assert len(begun(store)().jobs) == 1, "what failed is over"

@@ -89,3 +89,18 @@ def test_a_store_that_is_closed_between_the_halves_says_so(store: RedisBackend) 
     store.close()
     with pytest.raises(BackendUnreachable):
         answer()
+
+
+def test_a_turn_begun_after_one_whose_answer_is_lost_is_not_sent_and_says_so(
+    redis_server: RedisServer, namespace: str
+) -> None:
+    with Proxy(redis_server.port) as proxy, opened(f"redis://127.0.0.1:{proxy.port}", namespace) as store:
+        add(store, 3)
+        proxy.lose_next_answer()
+        answer = begun(store)
+        with pytest.raises(BackendUnreachable):
+            begun(store)
+        with pytest.raises(BackendUnreachable):
+            answer()
+        assert states(store) == {"running": 1, "ready": 2}
+        assert len(begun(store)().jobs) == 1, "what failed is over"

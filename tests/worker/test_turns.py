@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from jq_cli.backends.answer import Turns
 from jq_cli.backends.base import Claim, Turned
 from jq_cli.backends.memory.backend import MemoryBackend
 from jq_cli.change import Change
@@ -23,12 +24,17 @@ class Halved(MemoryBackend):
     lost = 0
     struck = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._turns: Turns[Turned] = Turns()
+
     def begin(self, changes: Sequence[Change], claim: Claim) -> Callable[[], Turned]:
+        self._turns.await_last()
         turned = self.turn(changes, claim)
         if not self.struck and self.strikes(turned):
             self.struck = True
             self.between()
-        return lambda: self._answer(turned)
+        return self._turns.begun(lambda: self._answer(turned))
 
     def _answer(self, turned: Turned) -> Turned:
         if self.lost and (turned.jobs or turned.verdicts):
@@ -59,6 +65,22 @@ def test_answers_lost_between_the_halves_lose_no_job_and_record_no_outcome_twice
     assert {bench.job(id).state for id in ids} == {"succeeded"}
     assert sorted(bench.traces()) == sorted(f"j{n} 1" for n in range(300))
     assert (worker.tally.succeeded, worker.tally.late) == (300, 0)
+
+
+def test_jobs_start_in_their_order_while_a_turn_begins_before_the_last_has_landed(bench: Bench, halved: Halved) -> None:
+    early = 0
+
+    class Early(Turns[Turned]):
+        def await_last(self) -> None:
+            nonlocal early
+            early += self._last is not None
+            super().await_last()
+
+    halved._turns = Early()
+    bench.put(*[f"j{n}" for n in range(2_000)])
+    assert bench.work(call("trace"), processes=1) == 0
+    assert bench.traces() == [f"j{n} 1" for n in range(2_000)]
+    assert early, "no turn began before the one before it had landed"
 
 
 def test_jobs_that_arrive_after_the_stop_are_given_back(bench: Bench, halved: Halved) -> None:

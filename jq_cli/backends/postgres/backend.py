@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from jq_cli.backends.answer import Turns
 from jq_cli.backends.base import (
     Backend,
     Claim,
@@ -41,6 +42,9 @@ from jq_cli.change import Change, Verdict
 from jq_cli.draft import Draft
 from jq_cli.job import Job, State, Token
 
+_NOW, _TAKEN, _AGAIN = 4, 6, 7
+"""What the head of a claim says: the store's time, that delayed jobs became ready, and that the claim must go on."""
+
 FOLD_ALL = 60.0
 """Seconds between two looks for numbers that came late."""
 
@@ -65,6 +69,7 @@ class PostgresBackend(Backend):
         self._vacuum = Vacuum(address, enabled=address.vacuum and clock is None)
         self._fold_all_at = 0.0
         self._known: set[str] = set()
+        self._turns: Turns[list[Rows]] = Turns()
 
     # --- producers ---
 
@@ -103,22 +108,22 @@ class PostgresBackend(Backend):
 
     def begin(self, changes: Sequence[Change], claim: Claim) -> Callable[[], Turned]:
         """See Backend. One transaction. A claim whose answer was lost is not sent again."""
-        asked = Changes(self._in, self._clock, changes)
+        asked = Changes(self._in, self._clock, changes)  # while the server works on the turn before
+        self._turns.await_last()
         answer = self._link.begin([*asked.statements, self._claim(claim)], asked.topics)
-        return lambda: self._turned(asked, claim, answer())
+        whole = self._turns.begun(lambda: self._answers(claim, answer()))
+        return lambda: _turned(asked, claim, whole())
 
-    def _turned(self, asked: Changes, claim: Claim, answers: list[Rows]) -> Turned:
-        verdicts = asked.verdicts(answers)
+    def _answers(self, claim: Claim, answers: list[Rows]) -> list[Rows]:
+        """The rows of the changes, then those of the claim once it has come to its end."""
         until = time.monotonic() + self._address.timeout
         while True:
-            head, *leased = answers[-1]
-            now, taken, again = head[4], head[6], head[7]
-            if taken:
+            head = answers[-1][0]
+            if head[_TAKEN]:
                 self._link.step([], [f"ready:{queue}" for queue in claim.queues])
-            if not again or time.monotonic() > until:
-                break
-            answers = self._link.step([self._claim(claim)], again=False)
-        return Turned(now, verdicts, leased_of(leased, claim, now))
+            if not head[_AGAIN] or time.monotonic() > until:
+                return answers
+            answers[-1:] = self._link.step([self._claim(claim)], again=False)
 
     def _claim(self, claim: Claim) -> Statement:
         values = (
@@ -240,6 +245,11 @@ class PostgresBackend(Backend):
 
     def _moment(self) -> Statement:
         return Statement(f"SELECT {self._in}.moment(%s)", (self._time(),))
+
+
+def _turned(asked: Changes, claim: Claim, answers: list[Rows]) -> Turned:
+    head, *leased = answers[-1]
+    return Turned(head[_NOW], asked.verdicts(answers), leased_of(leased, claim, head[_NOW]))
 
 
 def _columns(controls: Controls) -> tuple[object, ...]:

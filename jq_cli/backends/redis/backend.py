@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from jq_cli.backends.answer import Turns
 from jq_cli.backends.base import (
     Backend,
     Claim,
@@ -47,6 +48,14 @@ CALLS_AT_ONCE = 16
 """Calls that are sent before the first answer is read, so that one is made while the server works on another. They share a
 deadline."""
 
+Taken = tuple[Claim, str, int, Sequence[Sequence[Any]]]
+"""What a script call leased of a queue: by which claim, when, and the columns that `claimed_jobs` reads."""
+
+Told = tuple[int, list[Verdict], list[Taken]]
+"""What a turn comes to: the store's time, the verdicts, and what was leased."""
+
+Steps = Generator[Call, Any, Told]
+
 _HOLDS: dict[str, Hold] = {"h": "held", "s": "stop", "l": "lost"}
 _VERDICTS: dict[bytes, Verdict] = {b"ap": "applied", b"al": "already", b"lo": "lost"}
 _NOTHING = Claim((), 0, "", 0, "")
@@ -63,6 +72,7 @@ class RedisBackend(Backend):
         self._keys = Keys(namespace)
         self._clock = clock
         self._reader = RedisReader(client, self._keys, self._time)
+        self._turns: Turns[Told] = Turns()
         self._registered: set[str] = set()
         self._registered_on = 0
 
@@ -99,46 +109,52 @@ class RedisBackend(Backend):
     def turn(self, changes: Sequence[Change], claim: Claim) -> Turned:
         """See Backend. One round trip for up to 1,000 changes and a claim over up to 32 queues. A claim whose answer was lost
         is not sent again. It may give fewer jobs than there are: 16 MiB at once, or what was taken in within the deadline."""
+        if claim.limit > 0:
+            return self.begin(changes, claim)()
         steps = self._steps(changes, claim)
-        call = next(steps)
-        return self._finished(steps, self._client.call(call, again=claim.limit <= 0), again=claim.limit <= 0)
+        return _turned(self._finished(steps, self._client.call(next(steps)), again=True))
 
     def begin(self, changes: Sequence[Change], claim: Claim) -> Callable[[], Turned]:
         """See Backend. The first round trip, which as a rule is the only one, is under way between the halves."""
         steps = self._steps(changes, claim)
-        answer = self._client.begin(next(steps))
-        return lambda: self._finished(steps, answer(), again=False)
+        call = next(steps)  # made while the server works on the turn before
+        self._turns.await_last()
+        answer = self._client.begin(call)
+        whole = self._turns.begun(lambda: self._finished(steps, answer(), again=False))
+        return lambda: _turned(whole())
 
-    def _finished(self, steps: Generator[Call, Any, Turned], answer: Any, *, again: bool) -> Turned:
+    def _finished(self, steps: Steps, answer: Any, *, again: bool) -> Told:
         try:
             while True:
                 answer = self._client.call(steps.send(answer), again=again)
         except StopIteration as end:
-            turned: Turned = end.value
-            return turned
+            told: Told = end.value
+            return told
 
-    def _steps(self, changes: Sequence[Change], claim: Claim) -> Generator[Call, Any, Turned]:
+    def _steps(self, changes: Sequence[Change], claim: Claim) -> Steps:
         """The script calls of a turn, one after the other; takes the answer to each and gives what they come to."""
         verdicts: list[Verdict] = ["lost"] * len(changes)
         *early, pending = calls_of(changes)
         for parts in early:
             told = yield self._turn(changes, parts, _NOTHING)
             _note(verdicts, parts, told[1])
-        jobs: list[Job] = []
+        taken: list[Taken] = []
+        count = 0
         until = time.monotonic() + self._client.address.timeout
         for queues in batched(claim.queues, QUEUES_AT_ONCE) or [()]:
             while True:
-                rest = replace(claim, queues=queues, limit=claim.limit - len(jobs), idle=claim.idle - len(jobs))
+                rest = replace(claim, queues=queues, limit=claim.limit - count, idle=claim.idle - count)
                 now, told, ends, *claimed = yield self._turn(changes, pending, rest)
                 _note(verdicts, pending, told)
                 for number, *stored in claimed:
-                    jobs += claimed_jobs(rest, queues[number - 1], now, stored)
+                    taken.append((rest, queues[number - 1], now, stored))
+                    count += len(stored[0])
                 pending = []
                 if ends != b"again" or time.monotonic() > until:
                     break
-            if ends or len(jobs) >= claim.limit:
+            if ends or count >= claim.limit:
                 break
-        return Turned(now, verdicts, jobs)
+        return now, verdicts, taken
 
     def _turn(self, changes: Sequence[Change], parts: Sequence[Part], claim: Claim) -> Call:
         """One script call: settle some parts of the changes, then claim. Answers now, the verdicts, why the claim ended, and
@@ -270,6 +286,11 @@ def _refuse_at_most_once(drafts: Sequence[Draft]) -> None:
             "delivery at_most_once: a failover of this store may forget that a job was started and start it again;"
             " the option accept_failover_risk=true takes such jobs all the same"
         )
+
+
+def _turned(told: Told) -> Turned:
+    now, verdicts, taken = told
+    return Turned(now, verdicts, [job for each in taken for job in claimed_jobs(*each)])
 
 
 def _note(verdicts: list[Verdict], parts: Sequence[Part], told: bytes) -> None:
