@@ -1,5 +1,6 @@
 """The chain of commits: who wins, who comes late, what is swept, and what is noticed."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 import msgspec
@@ -255,6 +256,19 @@ def test_a_store_that_ignores_conditions_is_refused_before_anything_is_written()
         with pytest.raises(BackendError, match="ignores conditional writes"):
             jq.check()
     assert careless.objects == {}
+
+
+def test_a_store_that_cannot_even_delete_is_refused_for_what_was_found_first() -> None:
+    class Hopeless(DictStore):
+        def create(self, name: str, data: bytes) -> bool:
+            self.objects[name] = data
+            return True
+
+        def delete(self, names: Sequence[str]) -> None:
+            raise BackendError("no such call")
+
+    with backend(Hopeless()) as jq, pytest.raises(BackendError, match="ignores conditional writes"):
+        jq.check()
 
 
 def test_a_store_that_honours_conditions_passes_the_check_and_keeps_no_trace_of_it(store: DictStore) -> None:
