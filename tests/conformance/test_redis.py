@@ -13,16 +13,18 @@ from tests.sentinel_service import SentinelService
 from tests.servers import FakeRedis, RedisServer
 
 
-class TestRedis(ConformanceSuite):
+class RedisSuite(ConformanceSuite):
+    def damage(self, backend: Backend, queue: str, id: str, body: bytes) -> None:
+        damage_redis(cast(RedisBackend, backend), queue, id, body)
+
+
+class TestRedis(RedisSuite):
     runs = 50
     steps = 50
 
     @pytest.fixture(autouse=True)
     def server(self, redis_server: RedisServer) -> None:
         self.url = f"{redis_server.url}?timeout=60"  # what a call does, not how soon on a busy machine
-
-    def damage(self, backend: Backend, queue: str, id: str, body: bytes) -> None:
-        damage_redis(cast(RedisBackend, backend), queue, id, body)
 
 
 @pytest.fixture(scope="module")
@@ -31,23 +33,17 @@ def service() -> Iterator[SentinelService]:
         yield service
 
 
-class TestSentinel(ConformanceSuite):
+class TestSentinel(RedisSuite):
     runs = 5
 
     @pytest.fixture(autouse=True)
     def primary(self, service: SentinelService) -> None:
         self.url = f"{service.url}&accept_failover_risk=true"
 
-    def damage(self, backend: Backend, queue: str, id: str, body: bytes) -> None:
-        damage_redis(cast(RedisBackend, backend), queue, id, body)
 
-
-class TestFakeRedis(ConformanceSuite):
+class TestFakeRedis(RedisSuite):
     runs = 5
 
     @pytest.fixture(autouse=True)
     def server(self, fake_redis: FakeRedis) -> None:
         self.url = f"{fake_redis.url}?timeout=60"
-
-    def damage(self, backend: Backend, queue: str, id: str, body: bytes) -> None:
-        damage_redis(cast(RedisBackend, backend), queue, id, body)
