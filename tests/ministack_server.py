@@ -11,7 +11,6 @@ are refused; a BatchGetItem of more than 16 MB is answered whole; nothing is eve
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 from tests.dynamodb_server import DynamoServer
@@ -25,24 +24,17 @@ MISSING = "no ministack: `make soak` installs it in an environment of its own"
 class Ministack(DynamoServer):
     """A running ministack that plays DynamoDB alone. It sends nothing to anybody."""
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="jq-ministack-")
-        super().__init__()
+    def command(self) -> list[str | Path]:
+        """The program alone: it is told everything by its environment."""
+        return [PROGRAM]
 
-    def stop(self) -> None:
-        """Kill it and remove its data."""
-        super().stop()
-        self._folder.cleanup()
-
-    def _command(self) -> list[str]:
-        return [str(PROGRAM)]
-
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Only what is ours."""
         # It would listen everywhere, serve MQTT too, and clean up containers of this machine that bear its label.
         private = {
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self.port),
-            "DOCKER_HOST": f"unix://{self._folder.name}/none",
+            "DOCKER_HOST": f"unix://{self.folder}/none",
         }
         less = {"SERVICES": "dynamodb", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0", "LOG_LEVEL": "ERROR"}
-        return {"PATH": os.environ["PATH"], "HOME": self._folder.name, "TMPDIR": self._folder.name, **private, **less}
+        return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "TMPDIR": str(self.folder), **private, **less}

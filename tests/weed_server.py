@@ -2,52 +2,24 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import sysconfig
-import tempfile
-import time
 from pathlib import Path
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
+from tests.child_server import ChildServer
 from tests.moto_server import CREDENTIALS
-from tests.servers import NoServer, die_with_parent, free_port
+from tests.servers import NoServer, free_port
 
-DEADLINE = 120.0
 BUCKET = "jobs"
 KEYS = {"accessKey": CREDENTIALS["AWS_ACCESS_KEY_ID"], "secretKey": CREDENTIALS["AWS_SECRET_ACCESS_KEY"]}
 CONFIG = {"identities": [{"name": "tests", "credentials": [KEYS], "actions": ["Admin", "Read", "Write", "List"]}]}
 
 
-class WeedServer:
-    """A server with a bucket in it. Use as a context manager or call `stop`."""
-
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="jq-weed-"))
-        (self.folder / "s3.json").write_text(json.dumps(CONFIG))
-        self.port, self._ports = free_port(), list[int]()
-        self._log = (self.folder / "log").open("wb")
-        self._process = subprocess.Popen(
-            [weed_binary(), "-logtostderr", "server", *self._arguments()],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            cwd=self.folder,
-            preexec_fn=die_with_parent if sys.platform == "linux" else None,
-        )
-        try:
-            self._await_bucket()
-        except BaseException:
-            self.stop()
-            raise
-
-    @property
-    def endpoint(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
+class WeedServer(ChildServer):
+    """A server with a bucket in it."""
 
     def url(self, prefix: str = "") -> str:
         """The URL of a prefix in the bucket."""
@@ -55,21 +27,14 @@ class WeedServer:
 
     def stop(self) -> None:
         """Kill it and remove its data."""
-        self._process.kill()
-        self._process.wait()
-        self._log.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        super().stop()
         for port in self._ports:  # it puts sockets there whatever it is told
             for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
                 socket.unlink(missing_ok=True)
 
-    def __enter__(self) -> "WeedServer":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.stop()
-
-    def _arguments(self) -> list[str]:
+    def command(self) -> list[str]:
+        """All its parts in one process."""
+        (self.folder / "s3.json").write_text(json.dumps(CONFIG))
         # What is not named listens on a port that is fixed, or on one that is 10,000 higher and may not exist.
         named = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
         self._ports = [self.port, *(free_port() for _ in range(7))]
@@ -77,16 +42,11 @@ class WeedServer:
         off = ["-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false"]
         local = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={self.folder}"]
         sizes = ["-master.volumeSizeLimitMB=64", "-volume.max=50"]
-        return [*local, *off, *sizes, *ports, "-filer", "-s3", "-s3.config=s3.json"]
+        s3 = ["-filer", "-s3", f"-s3.config={self.folder}/s3.json"]
+        return [weed_binary(), "-logtostderr", "server", *local, *off, *sizes, *ports, *s3]
 
-    def _await_bucket(self) -> None:
-        deadline = time.monotonic() + DEADLINE
-        while not self._made_bucket():
-            assert self._process.poll() is None, f"weed ended by itself: {self._tail()}"
-            assert time.monotonic() < deadline, f"weed does not answer: {self._tail()}"
-            time.sleep(0.2)
-
-    def _made_bucket(self) -> bool:
+    def ready(self) -> bool:
+        """Whether the bucket is there and takes an object."""
         import boto3
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -102,9 +62,6 @@ class WeedServer:
         except (BotoCoreError, ClientError, BaseError):
             return False
         return True
-
-    def _tail(self) -> str:
-        return (self.folder / "log").read_text(errors="replace")[-2000:]
 
 
 def weed_binary() -> str:
