@@ -316,6 +316,9 @@ class Backend(Closing):
         """Hints for topics `ready:<queue>` (new work) and `done:<queue>` (a job ended), or None when there are none to have."""
         return None
 
+    def hooked(self) -> None:
+        """Hear that whoever holds this backend tells hooks of its changes: a server behind it need not tell them again."""
+
     def check(self) -> str:
         """Try out, and leave nothing behind, whether the store writes under a condition, on which everything rests; says what
         was tried. Raises BackendError when it does not, NotAuthorised when it may not be tried."""

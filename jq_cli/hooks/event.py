@@ -109,7 +109,7 @@ def _told(kind: str, step: Step) -> Event:
 
 
 def _event(kind: str, job: Job, **fields: str | None) -> Event:
-    return Event(event=kind, queue=job.queue, job=job.id, attempt=job.attempt, payload=job.payload, **fields)  # type: ignore[arg-type]
+    return Event(event=kind, queue=job.queue, job=job.id, attempt=job.attempt, payload=job.payload or None, **fields)  # type: ignore[arg-type]
 
 
 def record(event: Event) -> dict[str, Any]:

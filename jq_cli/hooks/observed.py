@@ -22,6 +22,9 @@ from jq_cli.job import Job
 MAX_UNKNOWN = 10_000
 """Ids of jobs kept whose enqueue got no answer."""
 
+MAX_TOLD = 10_000
+"""Changes remembered, at least, that were told: one that a client of a server sends again is not told again."""
+
 
 class Emits(Protocol):
     """What events go to."""
@@ -41,6 +44,8 @@ class Observed(Front):
         super().__init__(backend)
         self._emitter = emitter
         self._unknown: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
+        self._told_before: set[tuple[str, str]] = set()
         self._offset: float | None = None
 
     def close(self) -> None:
@@ -70,8 +75,21 @@ class Observed(Front):
     def replace(self, changes: Sequence[Change]) -> list[Verdict]:
         """As the backend does."""
         verdicts = self._backend.replace(changes)
-        self._tell(event.changed(changes, verdicts))
+        self._tell(event.changed(changes, self._news(changes, verdicts)))
         return verdicts
+
+    def _news(self, changes: Sequence[Change], verdicts: Sequence[Verdict]) -> list[Verdict]:
+        """The verdicts, where what took effect before and was told then counts as lost."""
+        news: list[Verdict] = []
+        for change, verdict in zip(changes, verdicts, strict=True):
+            key = (change.id, change.mark)
+            known = verdict == "already" and (key in self._told or key in self._told_before)
+            news.append("lost" if known else verdict)
+            if verdict != "lost":
+                self._told.add(key)
+        if len(self._told) >= MAX_TOLD:
+            self._told_before, self._told = self._told, set()
+        return news
 
     def claim(self, claim: Claim) -> Claimed:
         """As the backend does."""
@@ -91,7 +109,7 @@ class Observed(Front):
 
     def _turned(self, changes: Sequence[Change], turned: Turned) -> Turned:
         self._saw(turned.now)
-        self._tell(event.changed(changes, turned.verdicts))
+        self._tell(event.changed(changes, self._news(changes, turned.verdicts)))
         self._tell(event.started(_startable(turned.jobs, turned.now)))
         return turned
 
@@ -119,6 +137,7 @@ class Observed(Front):
 
 def seen_through(backend: Backend, emitter: Emits) -> Backend:
     """The backend with its changes told."""
+    backend.hooked()
     observed: Any = Observed(backend, emitter)
     return observed  # type: ignore[no-any-return]
 

@@ -1,5 +1,5 @@
-"""The hooks of a server: they hear what is done through the Admin API, by its maintenance and by its schedules. What clients do
-through the HTTP backend they tell themselves, as every process does that changes a job."""
+"""The hooks of a server: they hear what is done through the Admin API, by its maintenance, by its schedules, and through the HTTP
+backend by clients that have no hooks of their own. A client that has some tells by itself, as every process does that has."""
 
 from collections.abc import Callable
 

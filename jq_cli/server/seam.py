@@ -7,7 +7,15 @@ from functools import partial
 import msgspec
 
 from jq_cli.backends.base import Backend
-from jq_cli.backends.http.wire import CONTENT_TYPE, NAMESPACE_HEADER, PATH, PATIENCE_HEADER, encode
+from jq_cli.backends.http.wire import (
+    CONTENT_TYPE,
+    HOOKS_HEADER,
+    NAMESPACE_HEADER,
+    OWN,
+    PATH,
+    PATIENCE_HEADER,
+    encode,
+)
 from jq_cli.draft import check_name
 from jq_cli.errors import InvalidField, NotFound, UsageError
 from jq_cli.hooks.observed import unobserved
@@ -23,7 +31,7 @@ BEAT = 20.0
 
 _CLAIMS = ("claim", "turn")
 _ROUNDS = 6
-_NAMESPACE, _PATIENCE = NAMESPACE_HEADER.encode(), PATIENCE_HEADER.encode()
+_NAMESPACE, _PATIENCE, _HOOKS = NAMESPACE_HEADER.encode(), PATIENCE_HEADER.encode(), HOOKS_HEADER.encode()
 _TYPE = (b"content-type", CONTENT_TYPE.encode())
 _DECODERS = {name: msgspec.msgpack.Decoder(argument).decode for name, (argument, _) in CALLS.items()}
 _decode_topics = msgspec.msgpack.Decoder(list[str]).decode
@@ -53,7 +61,8 @@ class Seam:
         ask = CALLS[name][1](_DECODERS[name](body), caller, self._limits)
         if name in _CLAIMS:
             await _demand_listener(receive)
-        encoded = await self._stores.ask(partial(_encoded, ask), namespace=namespace, patience=_patience(scope))
+        call = partial(_encoded, ask, header(scope, _HOOKS) == OWN)
+        encoded = await self._stores.ask(call, namespace=namespace, patience=_patience(scope))
         await answer(scope, send, 200, encoded, _TYPE)
 
     async def _watch(
@@ -102,10 +111,10 @@ async def _demand_listener(receive: Receive) -> None:
         gone.cancel()
 
 
-def _encoded(ask: Ask, backend: Backend) -> bytes:
+def _encoded(ask: Ask, told: bool, backend: Backend) -> bytes:
     # On the store's thread: rows are made from jobs there, while the event loop serves others.
-    # Clients tell their hooks of these changes themselves; told here too they would be told twice.
-    return encode(ask(unobserved(backend)))
+    # What a client tells hooks of by itself would be told twice if it were told here too.
+    return encode(ask(unobserved(backend) if told else backend))
 
 
 def _topics(body: bytes, caller: Caller) -> list[str]:

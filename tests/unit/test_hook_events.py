@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from jq_cli import lifecycle
 from jq_cli.backends.base import Inserted
+from jq_cli.backends.http.wire import ChangeRow, pack_change, unpack_change
 from jq_cli.change import Change
 from jq_cli.draft import make_draft
 from jq_cli.hooks.event import EVENTS, Event, changed, enqueued, kinds, record
@@ -58,6 +59,16 @@ TOLD: dict[str, tuple[Change, tuple[str, ...]]] = {
 def test_each_transition_has_its_events(what: str) -> None:
     change, events = TOLD[what]
     assert [event.event for event in changed([change], ["applied"])] == list(events)
+
+
+@pytest.mark.parametrize("what", TOLD)
+def test_a_change_that_travelled_to_a_server_has_the_same_events_but_for_the_payload(what: str) -> None:
+    change, _ = TOLD[what]
+    sent = msgspec.msgpack.encode(pack_change(change))
+    came = unpack_change(msgspec.msgpack.decode(sent, type=ChangeRow))
+    here = [replace(event, payload=None) for event in changed([change], ["applied"])]
+    assert list(changed([came], ["applied"])) == here
+    assert list(changed([came], ["already"])) == ([] if what == "a removed job" else here)
 
 
 def test_an_edit_is_told() -> None:

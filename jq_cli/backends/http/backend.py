@@ -41,6 +41,12 @@ class HttpBackend(Backend):
     def __init__(self, client: HttpClient) -> None:
         self.url = client.address.shown
         self._client = client
+        self._hooked = False
+
+    def hooked(self) -> None:
+        if not self._hooked:
+            self._hooked = True
+            self._client.always(wire.HOOKS_HEADER, wire.OWN)
 
     # --- producers ---
 
@@ -65,16 +71,19 @@ class HttpBackend(Backend):
     def replace(self, changes: Sequence[Change]) -> list[Verdict]:
         verdicts: list[Verdict] = []
         for part in _batches(changes):
-            verdicts += self._client.call("replace", [pack_change(change) for change in part], list[Verdict])
+            verdicts += self._client.call("replace", self._rows(part), list[Verdict])
         return verdicts
 
     def turn(self, changes: Sequence[Change], claim: Claim) -> Turned:
         """See Backend. One call for up to 1,000 changes, 4 MiB of them, and the claim."""
         *early, last = [*_batches(changes)] or [[]]
         verdicts = [verdict for part in early for verdict in self.replace(part)]
-        turn = wire.Turn([pack_change(change) for change in last], claim)
+        turn = wire.Turn(self._rows(last), claim)
         rows = self._client.call("turn", turn, Rows, again=False)
         return Turned(rows.now, verdicts + rows.verdicts, unpack_jobs(rows.jobs))
+
+    def _rows(self, changes: Sequence[Change]) -> list[wire.ChangeRow]:
+        return [pack_change(change, step=not self._hooked) for change in changes]
 
     # --- readers ---
 

@@ -39,6 +39,10 @@ class HttpClient:
         self._connection: Connection | None = None
         self._headers: Headers = _headers(address, namespace)
 
+    def always(self, name: str, value: str) -> None:
+        """Send a header with every call from now on."""
+        self._headers = [*self._headers, (name, value)]
+
     def call(self, name: str, argument: object, answer: type[Answer], *, again: bool = True) -> Answer:
         """The answer to a call of the seam. With `again` it is sent again when the connection is lost before the answer came;
         without, that raises BackendUnreachable, and whether it took effect is unknown."""

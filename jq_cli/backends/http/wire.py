@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from jq_cli.backends.base import Claim, Claimed, Due, Page, Setting, Turned
-from jq_cli.change import Change, KeyChange, Verdict
+from jq_cli.change import Change, KeyChange, Step, Verdict
 from jq_cli.draft import Draft
 from jq_cli.job import Job, State, Token, decode, encode_body
 
@@ -21,6 +21,10 @@ PATH = "/v1/store/"
 NAMESPACE_HEADER = "jq-namespace"
 PATIENCE_HEADER = "jq-patience"
 """Seconds after which the caller stops waiting: a call that could not be started by then must not be made any more."""
+
+HOOKS_HEADER = "jq-hooks"
+OWN = "own"
+"""What a client says that tells its hooks of its changes by itself; of those of all others the server tells its own."""
 
 COMPRESS_FROM = 1_024
 """Bytes from which a body is compressed, where bodies are compressed at all."""
@@ -60,6 +64,15 @@ class DraftRow(msgspec.Struct, array_like=True, frozen=True):
     fingerprint: str
 
 
+class StepRow(msgspec.Struct, array_like=True, frozen=True):
+    """The step of a change, as far as hooks ask: of the job before its state, owner, failures, losses and format; of the job
+    after, where there is one that the change does not write, its state, failures, losses, reason and last error."""
+
+    kind: str
+    old: tuple[State, str | None, int, int, int]
+    new: tuple[State, int, int, str | None, str | None] | None = None
+
+
 class ChangeRow(msgspec.Struct, array_like=True, frozen=True):
     """A change. A payload that it does not write does not travel."""
 
@@ -76,6 +89,7 @@ class ChangeRow(msgspec.Struct, array_like=True, frozen=True):
     totals: tuple[str, ...]
     keys: tuple[KeyChange, ...]
     output: bytes | None
+    step: StepRow | None = None
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -166,13 +180,14 @@ def unpack_draft(row: DraftRow) -> Draft:
     return Draft(unpack(row.row), row.delay, row.expires_in, row.fingerprint)
 
 
-def pack_change(change: Change) -> ChangeRow:
-    """A change as it travels."""
+def pack_change(change: Change, *, step: bool = True) -> ChangeRow:
+    """A change as it travels; without its `step` nobody behind the wire can tell of it."""
     c = change
     row = None if c.job is None else pack(c.job, payload=c.payload)
     return ChangeRow(
-        c.queue, c.id, c.expect, c.fenced, c.mark, row, c.delay, c.keep, c.cap, c.payload, c.totals, c.keys, c.output
-    )
+        c.queue, c.id, c.expect, c.fenced, c.mark, row, c.delay, c.keep, c.cap, c.payload, c.totals, c.keys, c.output,
+        _pack_step(c) if step else None,
+    )  # fmt: skip
 
 
 def unpack_change(row: ChangeRow) -> Change:
@@ -180,8 +195,28 @@ def unpack_change(row: ChangeRow) -> Change:
     r = row
     job = None if r.row is None else unpack(r.row)
     return Change(
-        r.queue, r.id, r.expect, r.fenced, r.mark, job, r.delay, r.keep, r.cap, r.payload, r.totals, r.keys, r.output
+        r.queue, r.id, r.expect, r.fenced, r.mark, job, r.delay, r.keep, r.cap, r.payload, r.totals, r.keys, r.output,
+        None if r.step is None else _unpack_step(r, r.step, job),
+    )  # fmt: skip
+
+
+def _pack_step(change: Change) -> StepRow | None:
+    if change.step is None:
+        return None
+    old, new = change.step.old, change.step.new if change.job is None else None
+    after = None if new is None else (new.state, new.failures, new.losses, new.reason, new.last_error)
+    return StepRow(change.step.kind, (old.state, old.owner, old.failures, old.losses, old.format), after)
+
+
+def _unpack_step(change: ChangeRow, row: StepRow, new: Job | None) -> Step:
+    state, owner, failures, losses, version = row.old
+    old = Job(
+        id=change.id, queue=change.queue, state=state, owner=owner, failures=failures, losses=losses, format=version
     )
+    if row.new is not None:
+        state, failures, losses, reason, error = row.new
+        new = Job(state=state, failures=failures, losses=losses, reason=reason, last_error=error)
+    return Step(old, new, row.kind)
 
 
 def unpack_jobs(rows: Sequence[Row]) -> list[Job]:
