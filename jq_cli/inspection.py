@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from jq_cli.backends.base import Backend, SchemaState
+from jq_cli.backends.base import Backend
+from jq_cli.backends.schema import SchemaState
 from jq_cli.errors import BackendError
 
 PROBLEM = 9

@@ -42,7 +42,11 @@ LAYERS: list[set[str]] = [
 """From the bottom to the top, modules or whole packages. A module imports from its own layer and from below."""
 
 SHARED = 6
-BESIDE = {"backends": {"answer", "base", "cursor", "phases", "reconnecting"}, "handlers": {"spec"}, "commands": set()}
+BESIDE = {
+    "backends": {"answer", "base", "cursor", "phases", "reconnecting", "schema"},
+    "handlers": {"spec"},
+    "commands": set(),
+}
 """Packages whose modules do not know each other, and what they may all know."""
 
 FINDERS = {"backends.registry"}

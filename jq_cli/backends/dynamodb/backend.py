@@ -22,7 +22,6 @@ from jq_cli.backends.base import (
     Inserted,
     Page,
     QueueCounts,
-    Schema,
     Setting,
 )  # fmt: skip
 from jq_cli.backends.dynamodb.address import Address, read_address
@@ -35,6 +34,7 @@ from jq_cli.backends.dynamodb.reads import Span, controls_of, due_span, jobs_of,
 from jq_cli.backends.dynamodb.rows import Item, check_note
 from jq_cli.backends.dynamodb.schema import DynamoSchema
 from jq_cli.backends.dynamodb.step import Step, Steps
+from jq_cli.backends.schema import Schema
 from jq_cli.change import Change, Verdict, caps_of
 from jq_cli.draft import Draft
 from jq_cli.job import STATES, Job, State, Token

@@ -4,8 +4,8 @@ import json
 import time
 from typing import Any
 
-from jq_cli.backends.base import SchemaState
 from jq_cli.backends.dynamodb.client import Client
+from jq_cli.backends.schema import SchemaState
 from jq_cli.errors import BackendError
 
 VERSION = 1

@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 from psycopg import Connection, errors
 
-from jq_cli.backends.base import SchemaState
 from jq_cli.backends.postgres.address import Address
 from jq_cli.backends.postgres.connection import TimedConnection, connect
 from jq_cli.backends.postgres.errors import translating
 from jq_cli.backends.postgres.health import health
+from jq_cli.backends.schema import SchemaState
 from jq_cli.errors import BackendError, NotAuthorised
 
 VERSION = 1
