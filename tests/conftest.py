@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import settings
 
+from tests.cluster_service import ClusterService
 from tests.dynamodb_server import DynamoServer
 from tests.moto_server import CREDENTIALS, MotoServer
 from tests.postgres_server import PostgresServer
@@ -36,6 +37,13 @@ def own_redis() -> Iterator[RedisServer]:
     """A server for one test alone, which may kill, restart and configure it."""
     with RedisServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Iterator[ClusterService]:
+    """Three primaries shared by the tests of this process, which leave them as they are."""
+    with ClusterService() as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")

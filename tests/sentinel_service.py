@@ -48,7 +48,7 @@ class SentinelService:
         """Make the replica the primary, as an operator does, and wait until it is."""
         old = self.primary
         self._ask("FAILOVER", NAME)
-        _eventually(lambda: self.primary is not old, "another primary")
+        until(lambda: self.primary is not old, "another primary")
 
     def kill_primary(self) -> RedisServer:
         """SIGKILL it; sentinels will notice. Gives what was killed."""
@@ -62,7 +62,7 @@ class SentinelService:
 
     def await_replica(self) -> None:
         """Wait until a failover could begin: the sentinels know each other and a replica that is up to date."""
-        _eventually(self._complete, "a whole service")
+        until(self._complete, "a whole service")
 
     def _complete(self) -> bool:
         answer = self._ask("MASTER", NAME)
@@ -92,7 +92,7 @@ class SentinelService:
         self.sentinels[port] = subprocess.Popen(
             [redis_binary(), str(config), "--sentinel"], stdout=subprocess.DEVNULL, preexec_fn=die_with_parent
         )
-        _eventually(lambda: command(port, "PING", auth=SENTINEL_LOGIN) == b"PONG", "a sentinel")
+        until(lambda: command(port, "PING", auth=SENTINEL_LOGIN) == b"PONG", "a sentinel")
 
     def __enter__(self) -> "SentinelService":
         return self
@@ -106,7 +106,8 @@ class SentinelService:
         self._folder.cleanup()
 
 
-def _eventually(what: Callable[[], bool], wanted: str) -> None:
+def until(what: Callable[[], object], wanted: str) -> None:
+    """Wait until something is true of servers that come up; errors mean not yet."""
     deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline:
         try:

@@ -80,6 +80,11 @@ class RedisServer:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not killed."""
+        return self._process is not None
+
     def start(self, *, wait: bool = True, **options: object) -> None:
         """Start it, after `kill` on its old port with its old data. Without `wait` it may still be loading. It dies with the
         thread that started it."""

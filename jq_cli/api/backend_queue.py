@@ -251,8 +251,8 @@ class BackendQueue(Closing):
 class RedisQueue(BackendQueue):
     """The interface on a Redis server, as earlier programs opened it.
 
-    addr     `host:port`, a URL (`redis://`, `rediss://`, `redis+sentinel://`, `unix://`) or the path of a Unix socket; None:
-             REDIS_ADDR, else `localhost:6379`
+    addr     `host:port`, a URL (`redis://`, `rediss://`, `unix://`, `redis+sentinel://`, `redis+cluster://`) or the path of a
+             Unix socket; None: REDIS_ADDR, else `localhost:6379`
     options  `username`, `password`, `db`, `timeout`, `client_name` and the TLS options `ssl_...`, as in the configuration
 
     The configuration file and JQ_NAMESPACE count as on the command line, except for the store. Raises UsageError for an address

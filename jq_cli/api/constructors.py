@@ -38,9 +38,10 @@ def redis_address(addr: str | None) -> str:
     """The URL that an address stands for. Raises UsageError for a URL of something else."""
     addr = addr or os.environ.get("REDIS_ADDR") or "localhost:6379"
     url = f"unix://{addr}" if addr.startswith("/") else redis_url(addr)
-    if url.partition("://")[0].removesuffix("+sentinel") not in ("redis", "rediss", "unix"):
+    if url.partition("://")[0].removesuffix("+sentinel").removesuffix("+cluster") not in ("redis", "rediss", "unix"):
         raise UsageError(
-            f"{addr[:60]!r} is no Redis address: expected host:port, redis://, rediss://, redis+sentinel://, unix:// or a path"
+            f"{addr[:60]!r} is no Redis address: expected host:port, redis://, rediss://, redis+sentinel://, redis+cluster://,"
+            " unix:// or a path"
         )
     return url
 

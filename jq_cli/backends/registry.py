@@ -11,7 +11,7 @@ from jq_cli.draft import check_name
 from jq_cli.errors import UnknownBackend
 
 GROUP = "jq_cli.backends"
-_REDIS = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+_REDIS = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 
 BUILT_IN = {
     "memory": "jq_cli.backends.memory.backend:open_memory",

@@ -45,6 +45,16 @@ def test_a_service_of_sentinels() -> None:
     assert "x" not in parse_address("redis+sentinel://:p@h/s", {"sentinel_password": "x"}).shown
 
 
+def test_a_cluster() -> None:
+    url = "rediss+cluster://u:p%2F@a,b:7,[::1]:8/0?ssl_ca_certs=/ca.pem&timeout=9"
+    address = parse_address(url, {})
+    assert address.nodes == (("a", 6379), ("b", 7), ("::1", 8))
+    assert (address.username, address.password, address.timeout, address.db) == ("u", "p/", 9, 0)
+    assert address.tls == Tls(ca_certs="/ca.pem")
+    assert not address.at_most_once
+    assert parse_address("redis+cluster://h", {"accept_failover_risk": True}).at_most_once
+
+
 def test_options_beside_the_url_win() -> None:
     address = parse_address("redis://u:p@h?timeout=5&client_name=a", {"timeout": 0.5, "password": "other"})
     assert (address.timeout, address.client_name, address.username, address.password) == (0.5, "a", "u", "other")
@@ -57,6 +67,7 @@ def test_no_secret_is_shown() -> None:
         "redis://h?password=secret",
         "unix://u:secret@/s",
         "redis+sentinel://u:secret@h,i/s?sentinel_password=secret",
+        "redis+cluster://u:secret@h,i?password=secret",
     ):
         assert "secret" not in parse_address(url, {}).shown
 
@@ -74,6 +85,10 @@ def test_no_secret_is_shown() -> None:
         ("redis+sentinel://h:port/s", "not a Redis address"),
         ("redis+sentinel://h/s/db", "not a Redis address"),
         ("redis+sentinel://h/s?accept_failover_risk=perhaps", "not a Redis address"),
+        ("redis+cluster://h/3", "a cluster has no database 3, only 0"),
+        ("redis+cluster://h?db=1", "a cluster has no database 1, only 0"),
+        ("redis+cluster://h,:7000", "the host of a node is missing"),
+        ("redis+cluster://h?sentinel_password=x", "no option 'sentinel_password'"),
         ("redis://h?timeout=0", r"expected 0\.\.3600 seconds"),
         ("redis://h?timeout=soon", "not a Redis address"),
         ("rediss://h?ssl_cert_reqs=maybe", "not a Redis address"),

@@ -278,7 +278,7 @@ def test_the_store_in_use_is_marked(jq: Program) -> None:
     (jq.home / "jq.yaml").write_text("backends: {prod: {url: 'redis://u:secret@h/0'}}")
     (jq.home / "jq.yaml").chmod(0o600)
     used = {record["name"]: record for record in json.loads(jq.ok("backends", "--json").out)}
-    assert set(used) >= {"memory", "sqlite", "redis", "rediss", "redis+sentinel", "unix", "prod"}
+    assert set(used) >= {"memory", "sqlite", "redis", "rediss", "redis+sentinel", "redis+cluster", "unix", "prod"}
     assert [name for name, record in used.items() if record["in_use"]] == ["sqlite"]
     assert used["prod"]["url"] == "redis://u:***@h/0"
     assert used["redis"]["source"] == "built-in"

@@ -75,6 +75,14 @@ REDIS = [
         "lua/settle.lua", "{'jobs', 'payloads', 'outputs'}", "{'jobs', 'payloads'}")),
 ]  # fmt: skip
 
+CLUSTER = [
+    *REDIS[::4],
+    _redis("a claim asks the first queue of a cluster alone", "second_queue_when_the_first_is_empty", (
+        "backend.py", "if ends or count >= claim.limit:", "if ends or count >= claim.limit or not self._client.one_server:")),
+    _redis("answers of several nodes are taken for each other", "found_by_its_id_alone", (
+        "cluster.py", "answers.append(node.receive(patience.deadline))", "answers.insert(0, node.receive(patience.deadline))")),
+]  # fmt: skip
+
 POSTGRES = [
     _postgres("a settle does not compare the token", "stale_worker", (
         "c-change", "j.token = c.expect AND coalesce", "j.token IS NOT NULL AND coalesce")),

@@ -14,10 +14,11 @@ from jq_cli.backends.memory.backend import open_memory
 from jq_cli.errors import BackendUnreachable
 from jq_cli.testing import ConformanceSuite, ManualClock, Store
 from jq_cli.testing.machine import run_machine
+from tests.cluster_service import ClusterService
 from tests.conformance.damage import damage_memory
 from tests.conformance.mutants import MEMORY
 from tests.conformance.mutants_policy import POLICY, Misjudgement, judging_wrongly
-from tests.conformance.mutants_stores import DYNAMODB, OBJECTS, POSTGRES, REDIS, SQLITE
+from tests.conformance.mutants_stores import CLUSTER, DYNAMODB, OBJECTS, POSTGRES, REDIS, SQLITE
 from tests.conformance.planting import Mutant, planted
 from tests.dynamodb_server import DynamoServer
 
@@ -119,6 +120,13 @@ def test_the_named_tests_catch_in_postgres(mutant: Mutant, tmp_path: Path, postg
 def test_the_named_tests_catch_in_lua(mutant: Mutant, tmp_path: Path, redis_url: str) -> None:
     assert first_to_fail(planted("redis", (), tmp_path / "whole"), redis_url, mutant.tests) is None
     assert first_to_fail(planted("redis", mutant.edits, tmp_path / "bad"), redis_url, mutant.tests, WRONG) is not None
+
+
+@pytest.mark.parametrize("mutant", CLUSTER, ids=str)
+def test_the_named_tests_catch_in_a_cluster(mutant: Mutant, tmp_path: Path, redis_cluster: ClusterService) -> None:
+    url = f"{redis_cluster.url}&accept_failover_risk=true"
+    assert first_to_fail(planted("redis", (), tmp_path / "whole"), url, mutant.tests) is None
+    assert first_to_fail(planted("redis", mutant.edits, tmp_path / "bad"), url, mutant.tests, WRONG) is not None
 
 
 @pytest.mark.parametrize("mutant", OBJECTS, ids=str)

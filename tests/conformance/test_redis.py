@@ -8,6 +8,7 @@ import pytest
 from jq_cli.backends.base import Backend
 from jq_cli.backends.redis.backend import RedisBackend
 from jq_cli.testing import ConformanceSuite
+from tests.cluster_service import ClusterService
 from tests.conformance.damage import damage_redis
 from tests.sentinel_service import SentinelService
 from tests.servers import FakeRedis, RedisServer
@@ -39,6 +40,14 @@ class TestSentinel(RedisSuite):
     @pytest.fixture(autouse=True)
     def primary(self, service: SentinelService) -> None:
         self.url = f"{service.url}&accept_failover_risk=true"
+
+
+class TestCluster(RedisSuite):
+    runs = 5
+
+    @pytest.fixture(autouse=True)
+    def primaries(self, redis_cluster: ClusterService) -> None:
+        self.url = f"{redis_cluster.url}&accept_failover_risk=true"
 
 
 class TestFakeRedis(RedisSuite):

@@ -2,7 +2,8 @@
 
 `redis://[user[:password]@]host[:port][/db]`, the same with `rediss` for TLS, and `unix://[user[:password]@]/path[?db=0]`;
 `redis+sentinel://[user[:password]@]host[:port][,host[:port]...]/service[/db]`, where the hosts are sentinels, `rediss+sentinel`
-for TLS; options in the query, see OPTIONS. User and password are percent-encoded; a password alone is that of the default user.
+for TLS; `redis+cluster://[user[:password]@]host[:port][,host[:port]...]`, some nodes of a cluster, `rediss+cluster` for TLS;
+options in the query, see OPTIONS. User and password are percent-encoded; a password alone is that of the default user.
 """
 
 from typing import Any
@@ -24,10 +25,15 @@ OPTIONS = (
 SENTINEL_OPTIONS = (*OPTIONS, "accept_failover_risk", "sentinel_password", "sentinel_username")
 """Those of a service that sentinels watch over."""
 
+CLUSTER_OPTIONS = (*OPTIONS, "accept_failover_risk")
+
 TIMEOUT = 2.0
+PORT = 6379
 SENTINEL_PORT = 26379
 _SENTINEL = ("redis+sentinel", "rediss+sentinel")
-_SCHEMES = ("redis", "rediss", "unix", *_SENTINEL)
+_CLUSTER = ("redis+cluster", "rediss+cluster")
+_SCHEMES = ("redis", "rediss", "unix", *_SENTINEL, *_CLUSTER)
+_OPTIONS = {**dict.fromkeys(_SENTINEL, SENTINEL_OPTIONS), **dict.fromkeys(_CLUSTER, CLUSTER_OPTIONS)}
 _REQUIRED = {"none": False, "optional": True, "required": True}
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -36,6 +42,7 @@ class Address(msgspec.Struct, frozen=True):
     """A server and a login. `path` is set for a Unix socket, else `host` and `port`; `shown` is the URL without secrets.
 
     With a `service` the server is whichever the `sentinels` call its primary; `host` and `port` are unknown until one was asked.
+    With `nodes`, hosts and ports of some of them, it is a cluster; `host` and `port` mean nothing.
     `at_most_once` says whether jobs with that delivery are taken: a failover can forget that one was started."""
 
     shown: str
@@ -50,6 +57,7 @@ class Address(msgspec.Struct, frozen=True):
     tls: Tls | None = None
     service: str = ""
     sentinels: tuple["Address", ...] = ()
+    nodes: tuple[tuple[str, int], ...] = ()
     at_most_once: bool = True
 
 
@@ -57,13 +65,14 @@ def parse_address(url: str, options: dict[str, Any]) -> Address:
     """The address in a URL and the options beside it, which win. Raises UsageError naming what cannot be used."""
     parts = urlsplit(url)
     asked = {**dict(parse_qsl(parts.query, keep_blank_values=True)), **options}
-    known = SENTINEL_OPTIONS if parts.scheme in _SENTINEL else OPTIONS
+    known = _OPTIONS.get(parts.scheme, OPTIONS)
     unknown = sorted(set(asked) - set(known))
     if parts.scheme not in _SCHEMES or unknown:
         what = f"no option {unknown[0]!r}; known: {', '.join(known)}" if unknown else f"not one of {_SCHEMES}"
         raise UsageError(f"{mask_url(url)}: {what}")
     try:
-        return (_service if parts.scheme in _SENTINEL else _address)(parts, asked, mask_url(url))
+        read = _service if parts.scheme in _SENTINEL else _cluster if parts.scheme in _CLUSTER else _address
+        return read(parts, asked, mask_url(url))
     except (ValueError, KeyError) as error:
         raise UsageError(f"{mask_url(url)}: not a Redis address ({error})") from None
 
@@ -77,7 +86,7 @@ def _address(parts: SplitResult, asked: dict[str, Any], shown: str) -> Address:
         return Address(shown, path=path, db=db, client_name=client_name, timeout=timeout, **login)
     db = int(asked.get("db", parts.path.strip("/") or 0))
     tls = _tls(asked) if parts.scheme == "rediss" else None
-    host, port = parts.hostname or "localhost", parts.port or 6379
+    host, port = parts.hostname or "localhost", parts.port or PORT
     return Address(shown, host, port, db=db, client_name=client_name, timeout=timeout, tls=tls, **login)
 
 
@@ -94,8 +103,25 @@ def _service(parts: SplitResult, asked: dict[str, Any], shown: str) -> Address:
         host="",
         service=unquote(service),
         sentinels=tuple(_sentinel(f"{scheme}://{host}", asked, shown) for host in hosts.split(",")),
-        at_most_once=_TRUTH[str(asked.get("accept_failover_risk", "false")).lower()],
+        at_most_once=_takes_risk(asked),
     )
+
+
+def _cluster(parts: SplitResult, asked: dict[str, Any], shown: str) -> Address:
+    credentials, at, hosts = parts.netloc.rpartition("@")
+    scheme = parts.scheme.removesuffix("+cluster")
+    server = _address(urlsplit(f"{scheme}://{credentials}{at}{parts.path}"), asked, shown)
+    if server.db:
+        raise ValueError(f"a cluster has no database {server.db}, only 0")
+    places = [urlsplit(f"{scheme}://{host}") for host in hosts.split(",")]
+    if not all(place.hostname for place in places):
+        raise ValueError("the host of a node is missing: host:6379,host:6379")
+    nodes = tuple((place.hostname or "", place.port or PORT) for place in places)
+    return replace(server, host="", nodes=nodes, at_most_once=_takes_risk(asked))
+
+
+def _takes_risk(asked: dict[str, Any]) -> bool:
+    return _TRUTH[str(asked.get("accept_failover_risk", "false")).lower()]
 
 
 def _sentinel(url: str, asked: dict[str, Any], shown: str) -> Address:

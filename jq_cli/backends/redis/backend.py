@@ -1,6 +1,7 @@
 """The Redis backend: Redis 7 and later, Valkey, and what speaks like them. Every step that must be atomic is a Lua script
 over the keys of one queue; lua/prelude.lua draws the layout, docs/redis.md is for operators."""
 
+import math
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
@@ -27,7 +28,7 @@ from jq_cli.backends.base import (
 )  # fmt: skip
 from jq_cli.backends.redis.address import parse_address
 from jq_cli.backends.redis.batches import STEP, batched, by_queue
-from jq_cli.backends.redis.changes import Packed, Part, calls_of
+from jq_cli.backends.redis.changes import Packed, Part, calls_apart, calls_of
 from jq_cli.backends.redis.client import RedisClient
 from jq_cli.backends.redis.connection import Word
 from jq_cli.backends.redis.inserts import arguments, results
@@ -47,6 +48,10 @@ QUEUES_AT_ONCE = 32
 CALLS_AT_ONCE = 16
 """Calls that are sent before the first answer is read, so that one is made while the server works on another. They share a
 deadline."""
+
+REGISTER_AGAIN = 1.0
+"""Seconds after which a producer makes its queues known again where they are known to one node and lie on others: that node may
+have lost them in a failover that nobody else notices."""
 
 Taken = tuple[Claim, str, int, Sequence[Sequence[Any]]]
 """What a script call leased of a queue: by which claim, when, and the columns that `claimed_jobs` reads."""
@@ -75,6 +80,7 @@ class RedisBackend(Backend):
         self._turns: Turns[Told] = Turns()
         self._registered: set[str] = set()
         self._registered_on = 0
+        self._registered_until = 0.0
 
     # --- producers ---
 
@@ -134,14 +140,14 @@ class RedisBackend(Backend):
     def _steps(self, changes: Sequence[Change], claim: Claim) -> Steps:
         """The script calls of a turn, one after the other; takes the answer to each and gives what they come to."""
         verdicts: list[Verdict] = ["lost"] * len(changes)
-        *early, pending = calls_of(changes)
+        *early, pending = self._calls_of(changes, claim)
         for parts in early:
             told = yield self._turn(changes, parts, _NOTHING)
             _note(verdicts, parts, told[1])
         taken: list[Taken] = []
         count = 0
         until = time.monotonic() + self._client.address.timeout
-        for queues in batched(claim.queues, QUEUES_AT_ONCE) or [()]:
+        for queues in batched(claim.queues, QUEUES_AT_ONCE if self._client.one_server else 1) or [()]:
             while True:
                 rest = replace(claim, queues=queues, limit=claim.limit - count, idle=claim.idle - count)
                 now, told, ends, *claimed = yield self._turn(changes, pending, rest)
@@ -155,6 +161,12 @@ class RedisBackend(Backend):
             if ends or count >= claim.limit:
                 break
         return now, verdicts, taken
+
+    def _calls_of(self, changes: Sequence[Change], claim: Claim) -> list[list[Part]]:
+        """The changes in script calls; the last one also claims."""
+        if self._client.one_server:
+            return calls_of(changes)
+        return calls_apart(changes, claim.queues[0] if claim.queues else None)
 
     def _turn(self, changes: Sequence[Change], parts: Sequence[Part], claim: Claim) -> Call:
         """One script call: settle some parts of the changes, then claim. Answers now, the verdicts, why the claim ended, and
@@ -271,12 +283,13 @@ class RedisBackend(Backend):
     def _register(self, queues: set[str]) -> None:
         """Make the queues known before they hold anything, for what lies in an unknown queue is never recovered. Once for
         each connection: a server that came back may have lost them."""
-        if self._registered_on != self._client.connections:
+        if self._registered_on != self._client.connections or time.monotonic() > self._registered_until:
             self._registered.clear()
         if new := queues - self._registered:
             self._client.call(("SADD", self._keys.queues, *sorted(new)))
             self._registered |= new
             self._registered_on = self._client.connections
+            self._registered_until = time.monotonic() + (math.inf if self._client.one_server else REGISTER_AGAIN)
 
 
 def _refuse_at_most_once(drafts: Sequence[Draft]) -> None:
@@ -305,4 +318,9 @@ def open_redis(url: str, *, namespace: str = "jq", clock: Clock | None = None, *
 
     Raises UsageError when the URL or an option cannot be used.
     """
-    return RedisBackend(RedisClient(parse_address(url, options)), namespace, clock)
+    address = parse_address(url, options)
+    if not address.nodes:
+        return RedisBackend(RedisClient(address), namespace, clock)
+    from jq_cli.backends.redis.cluster import ClusterClient
+
+    return RedisBackend(ClusterClient(address), namespace, clock)

@@ -179,3 +179,13 @@ def _parts(changes: Sequence[Change]) -> list[Part]:
             ids.add(changes[n].id)
         parts.append((queue, part))
     return parts
+
+
+def calls_apart(changes: Sequence[Change], last: str | None) -> list[list[Part]]:
+    """As `calls_of`, but each call is for one queue: for a store where queues lie on different servers. The last call is for the
+    queue `last`, and may be empty, unless that is None."""
+    parts = [part for call in calls_of(changes) for part in call]
+    if last is None:
+        return [[part] for part in parts] or [[]]
+    own = [part for part in parts if part[0] == last]
+    return [[part] for part in [*(part for part in parts if part[0] != last), *own]] + ([] if own else [[]])

@@ -24,7 +24,9 @@ Asked = Command | Call
 
 class RedisClient:
     """One server, one connection at a time. Each call ends within `address.timeout` seconds, with an answer or an error.
-    `connections` counts those opened so far."""
+    `connections` counts those opened so far. With `one_server` a script may touch several queues."""
+
+    one_server = True
 
     def __init__(self, address: Address) -> None:
         self.address = address
@@ -39,7 +41,7 @@ class RedisClient:
 
     def pipeline(self, commands: Iterable[Asked], *, again: bool = True) -> list[Any]:
         """The answers to several commands, each sent as soon as it is made, none waiting for an answer in between."""
-        patience = _Patience(self.address.timeout)
+        patience = Patience(self.address.timeout)
         try:
             sent, answers = self._exchange(iter(commands), patience, again)
             return self._accepted(sent, answers, patience, again)
@@ -49,9 +51,9 @@ class RedisClient:
     def begin(self, command: Asked) -> Callable[[], Any]:
         """As `call` without `again`, in two halves: sends the command, and gives what waits for the answer, for as long as a
         call may take. What else is asked meanwhile waits for it first."""
-        patience = _Patience(self.address.timeout)
+        patience = Patience(self.address.timeout)
         try:
-            connection = self._open(patience, check=True)
+            connection = self._open_for(command, patience, check=True)
             try:
                 connection.send(self._packed(command), patience.deadline)
             except BaseException:
@@ -64,7 +66,7 @@ class RedisClient:
 
     def _land(self, command: Asked, connection: Connection) -> Any:
         self._answer = None
-        patience = _Patience(self.address.timeout)
+        patience = Patience(self.address.timeout)
         try:
             try:
                 answer = connection.receive(patience.deadline)
@@ -75,7 +77,7 @@ class RedisClient:
         except TROUBLE as error:
             raise self._ours(error, patience) from error
 
-    def _ours(self, error: Exception, patience: "_Patience") -> BackendError:
+    def _ours(self, error: Exception, patience: "Patience") -> BackendError:
         """Our error; when time ran out, for what was waited out."""
         cause = patience.last if isinstance(error, TimeoutError) else None
         return ours(cause or error, self.address.shown)
@@ -86,7 +88,7 @@ class RedisClient:
             self._connection.close()
             self._connection = None
 
-    def _accepted(self, sent: list[Asked], answers: list[Any], patience: "_Patience", again: bool) -> list[Any]:
+    def _accepted(self, sent: list[Asked], answers: list[Any], patience: "Patience", again: bool) -> list[Any]:
         """The answers, once no command is refused any more."""
         while refused := [n for n, answer in enumerate(answers) if isinstance(answer, hiredis.ReplyError)]:
             for n in {_reason(sent[n], answers[n]): n for n in refused}.values():
@@ -96,7 +98,7 @@ class RedisClient:
                 answers[n] = answer
         return answers
 
-    def _exchange(self, commands: Iterator[Asked], patience: "_Patience", again: bool) -> tuple[list[Asked], list[Any]]:
+    def _exchange(self, commands: Iterator[Asked], patience: "Patience", again: bool) -> tuple[list[Asked], list[Any]]:
         """The commands sent and an answer for each."""
         sent: list[Asked] = []
         answers: list[Any] = []
@@ -108,15 +110,28 @@ class RedisClient:
             while len(answers) < len(sent):
                 answers.append(connection.receive(patience.deadline))
         except BaseException as error:
-            # Whatever happened, an answer that comes later must not be taken for that of another command.
-            self.close()
-            if not again or isinstance(error, TimeoutError) or not isinstance(error, OSError):
-                raise
-            done = len(answers)
-            rest = [command.resent() if isinstance(command, Call) else command for command in sent[done:]]
-            more = self._exchange(iter([*rest, *commands]), patience, again=False)
-            return sent[:done] + more[0], answers + more[1]
+            return self._resumed(error, sent, answers, commands, patience, again=again)
         return sent, answers
+
+    def _resumed(
+        self,
+        error: BaseException,
+        sent: list[Asked],
+        answers: list[Any],
+        rest: Iterator[Asked],
+        patience: "Patience",
+        *,
+        again: bool,
+    ) -> tuple[list[Asked], list[Any]]:
+        """What an exchange comes to that broke off: what was not answered is sent again if it may be."""
+        # Whatever happened, an answer that comes later must not be taken for that of another command.
+        self.close()
+        if not again or isinstance(error, TimeoutError) or not isinstance(error, OSError):
+            raise error
+        done = len(answers)
+        resent = [command.resent() if isinstance(command, Call) else command for command in sent[done:]]
+        more = self._exchange(iter([*resent, *rest]), patience, again=False)
+        return sent[:done] + more[0], answers + more[1]
 
     @staticmethod
     def _packed(command: Asked) -> bytes:
@@ -124,7 +139,11 @@ class RedisClient:
             command = ("EVALSHA", script(command.name).sha, *command.arguments)
         return pack(command)
 
-    def _open(self, patience: "_Patience", *, check: bool) -> Connection:
+    def _open_for(self, command: Asked, patience: "Patience", *, check: bool) -> Connection:
+        """The connection to the server that a command is for."""
+        return self._open(patience, check=check)
+
+    def _open(self, patience: "Patience", *, check: bool) -> Connection:
         if self._answer is not None:
             self._answer.await_it()
         if check and self._connection is not None and self._connection.ended():
@@ -139,7 +158,7 @@ class RedisClient:
                 patience.wait(error)
         return self._connection
 
-    def _clear_way(self, command: Asked, error: hiredis.ReplyError, patience: "_Patience") -> None:
+    def _clear_way(self, command: Asked, error: hiredis.ReplyError, patience: "Patience") -> None:
         """Remove what made the server refuse a command, which has changed nothing; raises the error when that is not possible."""
         if isinstance(command, Call) and code_of(error) == "NOSCRIPT":
             self._load(command.name, patience)
@@ -150,7 +169,7 @@ class RedisClient:
         else:
             raise error
 
-    def _load(self, name: str, patience: "_Patience") -> None:
+    def _load(self, name: str, patience: "Patience") -> None:
         load: Asked = ("SCRIPT", "LOAD", script(name).text)
         _, (answer,) = self._exchange(iter([load]), patience, again=True)
         if isinstance(answer, hiredis.ReplyError):
@@ -162,7 +181,7 @@ def _reason(command: Asked, error: hiredis.ReplyError) -> tuple[str, str]:
     return code_of(error), command.name if isinstance(command, Call) else ""
 
 
-class _Patience:
+class Patience:
     """The time a call has, and ever longer waits within it, each of a random length so that clients do not come in step.
     `last` is what was waited for last."""
 

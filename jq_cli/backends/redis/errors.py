@@ -46,6 +46,10 @@ def translated(error: hiredis.ReplyError, shown: str) -> BackendError:
         return BackendFull(f"{shown}: {_FULL[code]}; nothing was stored")
     if code in _REFUSED:
         return NotAuthorised(f"{shown}: {error}")
+    if code in ("MOVED", "CROSSSLOT"):
+        return BackendError(
+            f"{shown}: this server is a node of a cluster, which is redis+cluster://host:port,host:port"
+        )
     if "near '#'" in str(error):
         return BackendError(
             f"{shown}: this server is too old: it takes Redis 7, Valkey, or one that knows flags of scripts"

@@ -137,7 +137,7 @@ class RedisReader:
 
     def _for_parts(self, name: str, queues: Sequence[str], *words: Word) -> Iterator[tuple[Sequence[str], list[Any]]]:
         """The answers of a script that takes several queues, each with the queues it was asked for, in one round trip."""
-        parts = batched(queues, IN_A_CALL)
+        parts = batched(queues, IN_A_CALL if self._client.one_server else 1)
         calls = (Call(name, self._keys.of(part), (self._time(), *words)) for part in parts)
         return zip(parts, self._client.pipeline(calls), strict=True)
 

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from redis import Redis as Redis  # noqa: PLC0414  # for whoever names it in a type
 
 
-def redis_client(address: Address) -> "Redis":
-    """A client of the same server and database, with the same login, TLS and timeouts. It connects when it is first used."""
+def redis_client(address: Address) -> Any:
+    """A client of the same server and database, with the same login, TLS and timeouts. It connects when it is first used; that of
+    a cluster, a RedisCluster, at once."""
     try:
         import redis
     except ModuleNotFoundError as error:
@@ -26,6 +27,8 @@ def redis_client(address: Address) -> "Redis":
         options |= {"username": address.username, "password": address.password}
     if address.service:
         return _service(address, options)
+    if address.nodes:
+        return _cluster(address, options)
     if address.path:
         return redis.Redis(unix_socket_path=address.path, **options)
     if address.tls is not None:
@@ -44,6 +47,15 @@ def _service(address: Address, options: dict[str, Any]) -> "Redis":
     sentinel: Any = Sentinel(places, sentinel_kwargs={**timeouts, **login, **tls})  # type: ignore[no-untyped-call]
     client: Redis = sentinel.master_for(address.service, **options, **tls)
     return client
+
+
+def _cluster(address: Address, options: dict[str, Any]) -> Any:
+    from redis.cluster import ClusterNode, RedisCluster
+
+    del options["db"]
+    tls = {} if address.tls is None else _tls(address.tls)
+    places = [ClusterNode(host, port) for host, port in address.nodes]  # type: ignore[no-untyped-call]
+    return RedisCluster(startup_nodes=places, **options, **tls)
 
 
 def _tls(tls: Tls) -> dict[str, Any]:

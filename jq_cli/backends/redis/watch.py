@@ -7,6 +7,7 @@ import hiredis
 
 from jq_cli.backends.reconnecting import ReconnectingWatch
 from jq_cli.backends.redis.address import Address
+from jq_cli.backends.redis.cluster import any_node
 from jq_cli.backends.redis.connection import Connection, pack
 from jq_cli.backends.redis.errors import translating
 from jq_cli.backends.redis.sentinel import opened
@@ -21,7 +22,7 @@ class RedisWatch(ReconnectingWatch[Connection]):
         super().__init__(partial(translating, address.shown), address.timeout)
 
     def _open(self, deadline: float) -> Connection:
-        connection = opened(self._address, deadline)
+        connection = (any_node if self._address.nodes else opened)(self._address, deadline)  # nodes tell each other
         try:
             if self._channels:
                 connection.send(pack(("SUBSCRIBE", *self._channels)), deadline)
