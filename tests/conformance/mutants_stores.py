@@ -60,7 +60,7 @@ REDIS = [
     _redis("a taken-in job loses its priority", "due_job_of_high_priority", (
         "lua/take_in.lua", "-priority * 1e12 + due[2 * i]", "due[2 * i]")),
     _redis("a dedup key is checked and forgotten", "same_dedup_key", (
-        "lua/insert.lua", "    return refuse('d', key.job)\n  end\n  key = job.idempotency", "    key = nil\n  end\n  key = job.idempotency")),
+        "lua/keyed.lua", "    return 'd', key.job\n", "")),
     _redis("a key that ended still counts", "lives_for_its_ttl", ("lua/unique.lua", "tonumber(ends) <= now", "tonumber(ends) < now")),
     _redis("the end of a job frees a key that another job has taken", "has_another_owner", (
         "lua/settle.lua", "if key and key.job == id then", "if key then")),

@@ -31,7 +31,7 @@ from jq_cli.backends.redis.batches import STEP, batched, by_queue
 from jq_cli.backends.redis.changes import Packed, Part, calls_apart, calls_of
 from jq_cli.backends.redis.client import RedisClient
 from jq_cli.backends.redis.connection import Word
-from jq_cli.backends.redis.inserts import arguments, results
+from jq_cli.backends.redis.inserts import arguments, keyed, one_part, results
 from jq_cli.backends.redis.inserts import parts_of as parts_of_drafts
 from jq_cli.backends.redis.keys import PARTS, Keys
 from jq_cli.backends.redis.reader import RedisReader, read_controls
@@ -91,17 +91,25 @@ class RedisBackend(Backend):
             _refuse_at_most_once(drafts)
         queues = {draft.job.queue for draft in drafts}
         self._register(queues)
-        inserted: list[Inserted | None] = [None] * len(drafts)
-        for parts in batched(list(parts_of_drafts(drafts)), CALLS_AT_ONCE):
-            answers = self._client.pipeline(self._insert(queue, [drafts[n] for n in part]) for queue, part in parts)
-            for (_, part), answer in zip(parts, answers, strict=True):
-                for n, result in zip(part, results([drafts[n] for n in part], answer), strict=True):
-                    inserted[n] = result
+        inserted = self._insert_one_part(drafts) if one_part(drafts) else self._insert_parts(drafts)
         self._register(queues)
-        return [result for result in inserted if result is not None]
+        return inserted
 
-    def _insert(self, queue: str, drafts: Sequence[Draft]) -> Call:
-        return Call("insert", self._keys.of((queue,)), (self._time(), "", *arguments(drafts)), flag=1)
+    def _insert_one_part(self, drafts: Sequence[Draft]) -> list[Inserted]:
+        return results(drafts, self._client.call(self._insert(drafts)))
+
+    def _insert_parts(self, drafts: Sequence[Draft]) -> list[Inserted]:
+        inserted: dict[int, Inserted] = {}
+        for parts in batched(list(parts_of_drafts(drafts)), CALLS_AT_ONCE):
+            answers = self._client.pipeline(self._insert([drafts[n] for n in part]) for part in parts)
+            for part, answer in zip(parts, answers, strict=True):
+                inserted.update(zip(part, results([drafts[n] for n in part], answer), strict=True))
+        return [inserted[n] for n in range(len(drafts))]
+
+    def _insert(self, drafts: Sequence[Draft]) -> Call:
+        """The script call for drafts that are one part."""
+        keys = self._keys.inserted(drafts[0].job.queue)
+        return Call("insert_keyed" if keyed(drafts) else "insert", keys, (self._time(), "", *arguments(drafts)), flag=1)
 
     # --- workers ---
 

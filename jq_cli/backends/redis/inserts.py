@@ -1,7 +1,7 @@
 """Drafts as the arguments of the script `insert`, and its answers as results."""
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from jq_cli.backends.base import Inserted
 from jq_cli.backends.redis.connection import Word
@@ -13,50 +13,52 @@ STEP = 1_000
 STEP_BYTES = 4 * 1024 * 1024
 """Jobs, and bytes of payload, that one script call stores at most (but at least one job)."""
 
-STATUS: dict[str, Literal["created", "duplicate", "replayed", "mismatch"]] = {
-    "c": "created",
-    "d": "duplicate",
-    "r": "replayed",
-    "m": "mismatch",
+STATUS: dict[bytes, Literal["created", "duplicate", "replayed", "mismatch"]] = {
+    b"d": "duplicate",
+    b"r": "replayed",
+    b"m": "mismatch",
 }
 
 
-def parts_of(drafts: Sequence[Draft]) -> Iterator[tuple[str, list[int]]]:
-    """The drafts in script calls: a queue and the numbers of its next drafts, in their order within the queue."""
-    if _one_part(drafts):
-        yield drafts[0].job.queue, list(range(len(drafts)))
-        return
-    open_parts: dict[str, tuple[list[int], int]] = {}
-    for n, draft in enumerate(drafts):
-        queue = draft.job.queue
-        numbers, size = open_parts.get(queue, ([], 0))
-        if len(numbers) == STEP or (numbers and size + len(draft.job.payload) > STEP_BYTES):
-            yield queue, numbers
-            numbers, size = [], 0
-        numbers.append(n)
-        open_parts[queue] = (numbers, size + len(draft.job.payload))
-    for queue, (numbers, _) in open_parts.items():
-        yield queue, numbers
-
-
-def _one_part(drafts: Sequence[Draft]) -> bool:
+def one_part(drafts: Sequence[Draft]) -> bool:
+    """Whether one script call stores all of the drafts."""
+    if len(drafts) == 1:
+        return True
     if not drafts or len(drafts) > STEP or sum([len(draft.job.payload) for draft in drafts]) > STEP_BYTES:
         return False
     return len({draft.job.queue for draft in drafts}) == 1
 
 
+def parts_of(drafts: Sequence[Draft]) -> Iterator[list[int]]:
+    """The drafts in script calls: the numbers of the next drafts of a queue, in their order within the queue."""
+    open_parts: dict[str, tuple[list[int], int]] = {}
+    for n, draft in enumerate(drafts):
+        queue = draft.job.queue
+        numbers, size = open_parts.get(queue, ([], 0))
+        if len(numbers) == STEP or (numbers and size + len(draft.job.payload) > STEP_BYTES):
+            yield numbers
+            numbers, size = [], 0
+        numbers.append(n)
+        open_parts[queue] = (numbers, size + len(draft.job.payload))
+    for numbers, _ in open_parts.values():
+        yield numbers
+
+
+def keyed(drafts: Sequence[Draft]) -> bool:
+    """Whether any of the drafts has a key."""
+    return any(draft.job.dedup_key is not None or draft.job.idempotency_key is not None for draft in drafts)
+
+
 def arguments(drafts: Sequence[Draft]) -> list[Word]:
-    """The arguments that stand for drafts of one queue: runs of those that are alike."""
-    words: list[Word] = []
+    """The arguments that stand for drafts of one queue: their ids and payloads, then runs of those that are alike."""
+    words: list[Word] = [len(drafts)]
+    for draft in drafts:
+        words += (draft.job.id, draft.job.payload)
     for run in runs_of(drafts):
         words += (_described(run), draft_tail(run[0]))
-        job = run[0].job
-        if job.dedup_key is None and job.idempotency_key is None:
+        if keyed(run[:1]):
             for draft in run:
-                words += (draft.job.id, draft.job.payload)
-        else:
-            for draft in run:
-                words += _keyed(draft)
+                words += _keys(draft)
     return words
 
 
@@ -68,25 +70,18 @@ def _described(run: Sequence[Draft]) -> bytes:
     return b"%d %d %d %d %d %d %d" % (len(run), job.priority, draft.delay, expires_in, ttl, *keys)
 
 
-def _keyed(draft: Draft) -> Iterator[Word]:
+def _keys(draft: Draft) -> Iterator[Word]:
     job = draft.job
-    yield from (job.id, job.payload)
     if job.dedup_key is not None:
         yield DEDUP + job.dedup_key
     if job.idempotency_key is not None:
         yield from (IDEMPOTENCY + job.idempotency_key, draft.fingerprint)
 
 
-def results(drafts: Sequence[Draft], answer: list[bytes]) -> list[Inserted]:
+def results(drafts: Sequence[Draft], answer: list[Any]) -> list[Inserted]:
     """What became of the drafts of one call."""
-    letters, *details = answer
-    if not details:
-        return [Inserted("created", draft.job.id) for draft in drafts]
-    following = iter(details)
-    inserted = []
-    for draft, letter in zip(drafts, letters.decode(), strict=True):
-        if letter == "c":
-            inserted.append(Inserted("created", draft.job.id))
-        else:
-            inserted.append(Inserted(STATUS[letter], next(following).decode(), next(following)))
+    inserted = [Inserted("created", draft.job.id) for draft in drafts]
+    for at in range(0, len(answer), 4):
+        place, letter, other, outcome = answer[at : at + 4]
+        inserted[place - 1] = Inserted(STATUS[letter], other.decode(), outcome)
     return inserted

@@ -8,6 +8,10 @@ PARTS = (
 )  # fmt: skip
 """Parts of a queue, in the order in which scripts expect their keys."""
 
+INSERTED = ("jobs", "payloads", "ready", "totals", "scheduled", "wake", "keys", "keyends")
+"""Those that an insert touches, in the order in which its script expects their keys. Each key costs the server and the client a
+little, which shows where jobs come one by one."""
+
 
 class Keys:
     """The keys of one namespace."""
@@ -17,6 +21,7 @@ class Keys:
         self.queues = f"{namespace}:queues"
         self.notes = f"{namespace}:notes"
         self._made: dict[str, tuple[bytes, ...]] = {}
+        self._inserted: dict[str, tuple[bytes, ...]] = {}
 
     def part(self, queue: str, part: str) -> str:
         """The key, or the channel, that holds a part of a queue. Names of queues hold no braces, so all parts of one lie
@@ -28,6 +33,13 @@ class Keys:
         if len(queues) == 1:
             return self._of(queues[0])
         return tuple(key for queue in queues for key in self._of(queue))
+
+    def inserted(self, queue: str) -> tuple[bytes, ...]:
+        """The keys of a queue that an insert touches."""
+        made = self._inserted.get(queue)
+        if made is None:
+            made = self._inserted[queue] = tuple(self.part(queue, part).encode() for part in INSERTED)
+        return made
 
     def _of(self, queue: str) -> tuple[bytes, ...]:
         made = self._made.get(queue)

@@ -10,18 +10,19 @@ from jq_cli.backends.redis.connection import Command, Word
 _FOLDER = join(dirname(__file__), "lua")
 
 PARTS = {
-    "insert": ("", "prelude", "unique", "insert"),
-    "turn": ("allow-oom", "prelude", "take_in", "unique", "settle", "merge", "trim", "claim", "turn"),
-    "extend": ("allow-oom", "prelude", "extend"),
-    "get": ("no-writes", "prelude", "read_rows", "get"),
-    "page": ("allow-oom", "prelude", "take_in", "merge", "read_rows", "page"),
-    "due": ("allow-oom", "prelude", "due"),
-    "counts": ("no-writes", "prelude", "counts"),
-    "sweep": ("allow-oom", "prelude", "sweep"),
+    "insert": ("", "prelude", "keyless", "insert"),
+    "insert_keyed": ("", "prelude", "unique", "keyed", "insert"),
+    "turn": ("allow-oom", "prelude", "queue", "take_in", "unique", "settle", "merge", "trim", "claim", "turn"),
+    "extend": ("allow-oom", "prelude", "queue", "extend"),
+    "get": ("no-writes", "prelude", "queue", "read_rows", "get"),
+    "page": ("allow-oom", "prelude", "queue", "take_in", "merge", "read_rows", "page"),
+    "due": ("allow-oom", "prelude", "queue", "due"),
+    "counts": ("no-writes", "prelude", "queue", "counts"),
+    "sweep": ("allow-oom", "prelude", "queue", "sweep"),
     "swap": ("allow-oom", "swap"),
-    "control": ("allow-oom", "prelude", "control"),
+    "control": ("allow-oom", "prelude", "queue", "control"),
 }
-"""A script's flags, then its files in order. Only `insert` is refused when the server is full: what ends or moves jobs must
+"""A script's flags, then its files in order. Only inserts are refused when the server is full: what ends or moves jobs must
 go on then."""
 
 

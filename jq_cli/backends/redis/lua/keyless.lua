@@ -1,0 +1,2 @@
+-- For jobs of which none has a key.
+local take_keys = nil
