@@ -15,12 +15,12 @@ from jq_cli.consumer import HEARTBEAT, HEARTBEAT_VALID, Consumer
 from jq_cli.durations import format_duration
 from jq_cli.errors import BackendError
 from jq_cli.handlers.spec import HandlerSpec
-from jq_cli.job import Job
 from jq_cli.limits import bring_limits
 from jq_cli.pool.pool import Pool
 from jq_cli.process.lifeline import Lifeline, boot_time
 from jq_cli.process.signals import Signals
 from jq_cli.worker.emptiness import Emptiness
+from jq_cli.worker.exchange import Exchange
 from jq_cli.worker.options import Tally, WorkerOptions
 from jq_cli.worker.outcomes import Outcomes
 from jq_cli.worker.pace import EMPTY_CHECK, LOOK_UP, POLL, POLL_WITHOUT_HINTS, PRUNE, TICK, Pace
@@ -28,9 +28,6 @@ from jq_cli.worker.part import Part
 from jq_cli.worker.registration import registration
 from jq_cli.worker.served import Served
 from jq_cli.worker.timers import Timers
-from jq_cli.worker.turn import Answer, Begun, Turn
-
-MAX_CLAIM = 500
 
 State = Literal["working", "quiet", "stopping", "stopped"]
 
@@ -65,12 +62,13 @@ class Worker:
         self._pace = Pace(consumer.backend.idle_poll, consumer.lease * HEARTBEAT / HEARTBEAT_VALID / 1_000)
         self._outcomes = Outcomes(consumer, say, lambda delay: self._timers.hasten("poll", delay / 1_000))
         self._served = Served(consumer.backend, options.queues, handlers, self._selector)
-        self._wants_idle = False
         self._emptiness = Emptiness(consumer.backend, say, wait_scheduled=options.wait_scheduled)
-        self._flight: Begun | None = None
         self._hurried = False
         self._lifeline = Lifeline(consumer.lease)
         self._pool = Pool(handlers, options.pool, self._selector, env)
+        self._exchange = Exchange(
+            consumer, self._pool, self._outcomes, self._served, found=self._found, contact=self._lifeline.renewed
+        )
 
     @property
     def tally(self) -> Tally:
@@ -129,7 +127,7 @@ class Worker:
     def _patience(self) -> float:
         if self._lifeline.broken:
             return min(self._pool.patience(), max(0.001, self._lifeline.wait()), 0.5)
-        if self._flight or self._outcomes.pending or (self._wants_jobs() and not self._served.dry):
+        if self._exchange.pressing:
             return 0.0
         names = ["beat", "tick"]
         if self._state == "working":
@@ -144,10 +142,9 @@ class Worker:
     def _talk(self) -> None:
         if not self._lifeline.may_call():
             return
-        if self._flight is not None and self._overlaps(self._flight[0]):
-            self._overlap(*self._flight)
+        if self._undisturbed() and self._exchange.overlap():
             return
-        landed = self._land()
+        landed = self._exchange.land()
         if not self._pool.running():  # the children wait: they come before the store
             self._pool.submit(landed)
             landed = []
@@ -155,26 +152,15 @@ class Worker:
             if self._lifeline.broken:
                 self._make_up()
             self._keep_up()
-            self._turn(len(landed))
+            self._exchange.turn(len(landed))
         finally:
             self._pool.submit(landed)
 
-    def _overlaps(self, turn: Turn) -> bool:
-        """Whether the next turn may begin before the one under way has landed: there is room for more than that may bring, and
-        nothing else is to be done with the store."""
-        if self._lifeline.broken or (self._served.dry and len(self._outcomes.pending) == turn.changes):
-            return False
+    def _undisturbed(self) -> bool:
+        """Whether nothing but turns is to be done with the store."""
         names = ("beat", "tick", "poll", *(() if self.options.queues else ("look",)))
         waits = [self._timers.wait(*names), *(part.patience() for part in self._parts)]
-        return min(waits) > 0 and self._wants_jobs(turn.limit)
-
-    def _overlap(self, turn: Turn, answer: Callable[[], Answer]) -> None:
-        """The store works on the next turn while the jobs of the one before are dealt."""
-        self._flight = None
-        try:
-            self._begin_turn(turn.limit, turn.changes)
-        finally:
-            self._pool.submit(self._turned(turn, answer()))
+        return not self._lifeline.broken and min(waits) > 0
 
     def _keep_up(self) -> None:
         if self._timers.due("beat", self._pace.beat(bool(self._pool.held()))):
@@ -185,6 +171,8 @@ class Worker:
             self._served.look_up()
         for part in self._parts:
             part.talk()
+        if self._timers.due("poll", POLL if self._served.hinted else self._pace.pause(POLL_WITHOUT_HINTS)):
+            self._served.dry = False
 
     def _make_up(self) -> None:
         """After trouble: renew first, then say again what may not have arrived, then give back what was claimed unheard."""
@@ -195,54 +183,10 @@ class Worker:
         back = f"; gave back {released} job{'s' if released > 1 else ''} claimed meanwhile" if released else ""
         self._say(f"the store answers again{back}")
 
-    def _turn(self, landed: int) -> None:
-        """Settle and claim. A store that can be sent this without waiting works on it while the children and this loop do;
-        `landed`: how many jobs came with the last turn, not with the pool yet."""
-        if self._timers.due("poll", POLL if self._served.hinted else self._pace.pause(POLL_WITHOUT_HINTS)):
-            self._served.dry = False
-        # A job that ended may have made room under its queue's limit, which nobody announces: so outcomes always ask for more.
-        if (self._served.dry and not self._outcomes.pending) or not self._wants_jobs(landed):
-            self._outcomes.write()
-        else:
-            self._begin_turn(landed)
-
-    def _begin_turn(self, coming: int, under_way: int = 0) -> None:
-        """`coming`: jobs that the pool has not got yet; `under_way`: how many of the pending changes were sent already."""
-        idle = max(0, self._pool.idle() - coming)
-        limit = min(self._pool.room() - coming, MAX_CLAIM)
-        changes = [change for change, _ in self._outcomes.pending[under_way:]]
-        turn = Turn(boot_time(), idle, limit, len(changes), self._served.hints, not (coming or self._pool.running()))
-        begun = self.consumer.begin(changes, self._served.turn(), limit, idle)
-        if callable(begun):
-            self._flight = (turn, begun)
-        else:
-            self._pool.submit(self._turned(turn, begun))
-
-    def _land(self) -> list[Job]:
-        """The jobs of the turn that is under way."""
-        if self._flight is None:
-            return []
-        (turn, answer), self._flight = self._flight, None
-        return self._turned(turn, answer())
-
-    def _turned(self, turn: Turn, answer: Answer) -> list[Job]:
-        verdicts, jobs = answer
-        self._outcomes.written(verdicts)
-        if turn.quiet:
-            self._lifeline.renewed(turn.sent_at)
-        self._served.dry = not jobs and turn.idle > 0 and self._served.hints == turn.hints
-        self._wants_idle = not jobs
-        if jobs:
-            self._pace.found()
-            self._timers.hasten("beat", self._pace.beat(True))
-        return jobs
-
-    def _wants_jobs(self, landed: int = 0) -> bool:
-        """Whether to claim: there is room, and when the last claim brought nothing because the next job may not be fetched
-        ahead (at_most_once), a child that would start it at once."""
-        if self._state != "working" or not self._served.queues:
-            return False
-        return (self._pool.idle() if self._wants_idle else self._pool.room()) > landed
+    def _found(self) -> None:
+        """Jobs came, whose leases must be kept."""
+        self._pace.found()
+        self._timers.hasten("beat", self._pace.beat(True))
 
     def _beat(self) -> None:
         sent_at = boot_time()
@@ -287,7 +231,7 @@ class Worker:
 
     def _quiet(self) -> None:
         if self._state == "working":
-            self._state = "quiet"
+            self._state, self._exchange.claims = "quiet", False
             self._say("quiet: no more jobs are claimed; running ones go on")
 
     def _reload(self) -> None:
@@ -299,7 +243,7 @@ class Worker:
 
     def _stop(self, number: signal.Signals) -> None:
         if self._state != "stopping":
-            self._state, self._ended_by = "stopping", number
+            self._state, self._ended_by, self._exchange.claims = "stopping", number, False
             self._stop_at = time.monotonic() + self.options.shutdown_timeout
             self._pool.give_back()
             if running := self._pool.running():
@@ -326,7 +270,7 @@ class Worker:
         return self._nothing_left() and self._served.dry and self._timers.due("empty", self._pace.pause(EMPTY_CHECK))
 
     def _nothing_left(self) -> bool:
-        return not (self._flight or self._outcomes.pending or self._pool.ended or self._pool.held())
+        return self._exchange.over and not (self._pool.ended or self._pool.held())
 
     def _exhausted(self) -> bool:
         try:
