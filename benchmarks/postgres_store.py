@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from jq_cli import lifecycle  # noqa: E402
 from jq_cli.backends.base import Claim  # noqa: E402
+from jq_cli.backends.postgres.arrays import teach  # noqa: E402
 from jq_cli.backends.postgres.backend import PostgresBackend, open_postgres  # noqa: E402
 from jq_cli.backends.postgres.statement import fetched, send  # noqa: E402
 from jq_cli.draft import make_draft  # noqa: E402
@@ -163,6 +164,7 @@ def pages(store: PostgresBackend, batch: int) -> int:
     import psycopg
 
     with psycopg.connect(store._address.conninfo) as connection:
+        teach(connection.adapters)
         asked = store._claim(Claim(("q",), batch, "host:1:abcdefabcdef", 60_000, nonce()))
         explained = asked._replace(sql=f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {asked.sql}")
         for _ in range(2):  # the first fills what a new connection remembers of the schema

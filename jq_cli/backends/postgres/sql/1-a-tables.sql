@@ -8,7 +8,11 @@ CREATE TABLE :schema.meta (
 );
 
 -- One row for each queue ever used or controlled. How many jobs it has in each phase and its totals are these numbers plus those
--- of its `deltas` with `at` > `folded_at`. Claims read it without a lock, and only the maintenance tick and operators write it.
+-- of its `deltas` with `at` > `folded_at`. Claims read it without a lock; the maintenance tick and operators write it, and a claim
+-- that walked past many dead rows.
+--
+-- `ready_from`: no ready job has a rank below this and below the `lowest` of those deltas. Null where claims begin at the
+-- beginning, as they do while vacuum can clear up.
 CREATE TABLE :schema.queues (
   number         int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   name           text COLLATE "C" NOT NULL UNIQUE,
@@ -18,6 +22,7 @@ CREATE TABLE :schema.queues (
   paused_until   bigint,
   max_running    bigint NOT NULL DEFAULT 0,
   folded_at      bigint NOT NULL DEFAULT 0,
+  ready_from     bigint,
   scheduled      bigint NOT NULL DEFAULT 0,
   ready          bigint NOT NULL DEFAULT 0,
   running        bigint NOT NULL DEFAULT 0,
@@ -39,6 +44,7 @@ CREATE TABLE :schema.queues (
 CREATE TABLE :schema.deltas (
   queue          int NOT NULL,
   at             bigint NOT NULL,
+  lowest         bigint,          -- the least rank of the jobs it made ready
   scheduled      int NOT NULL DEFAULT 0,
   ready          int NOT NULL DEFAULT 0,
   running        int NOT NULL DEFAULT 0,
@@ -133,6 +139,19 @@ JOIN :schema.queues ON queues.number = jobs.queue;
 CREATE FUNCTION :schema.moment(clock bigint) RETURNS bigint LANGUAGE sql VOLATILE AS $$
   SELECT coalesce(clock, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)
 $$;
+
+-- A step may end long after it wrote its row: it waited, or it is part of a caller's transaction. Others then look for rows of a later
+-- `at`, so it says at its end once more from where on claims must look.
+CREATE FUNCTION :schema.tell_lowest() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF :schema.moment(NULL) > NEW.at + 2000 THEN
+    INSERT INTO :schema.deltas (queue, at, lowest) VALUES (NEW.queue, :schema.moment(NULL), NEW.lowest);
+  END IF;
+  RETURN NULL;
+END
+$$;
+CREATE CONSTRAINT TRIGGER tell_lowest AFTER INSERT ON :schema.deltas DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW WHEN (NEW.lowest IS NOT NULL) EXECUTE FUNCTION :schema.tell_lowest();
 
 -- The number of a queue, which exists from now on.
 CREATE FUNCTION :schema.queue_number(queue_name text) RETURNS int LANGUAGE plpgsql AS $$

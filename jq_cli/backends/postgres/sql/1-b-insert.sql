@@ -25,10 +25,10 @@ BEGIN
       expires_at, priority, moment + delay, moment, expires_at, 0, false, once, body, payload
     FROM asked ORDER BY id
     ON CONFLICT DO NOTHING
-    RETURNING id, phase
+    RETURNING id, phase, rank
   ), counted AS (
-    INSERT INTO :schema.deltas (queue, at, scheduled, ready, total_enqueued, total_duplicates)
-    SELECT number, :schema.moment(NULL), count(*) FILTER (WHERE phase = 1), count(*) FILTER (WHERE phase = 2), count(*),
+    INSERT INTO :schema.deltas (queue, at, lowest, scheduled, ready, total_enqueued, total_duplicates)
+    SELECT number, :schema.moment(NULL), min(rank) FILTER (WHERE phase = 2), count(*) FILTER (WHERE phase = 1), count(*) FILTER (WHERE phase = 2), count(*),
       cardinality(ids) - count(*)
     FROM made
   )

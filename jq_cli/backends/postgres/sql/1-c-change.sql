@@ -78,12 +78,12 @@ BEGIN
         body = c.body, output = coalesce(c.output, j.output)
       FROM :schema.asked_changes(moment, known, numbers, times, ids, expects, marks, bodies, outputs, owners, tokens) AS c
       WHERE j.id = c.id AND j.queue = c.queue AND j.phase + 0 = 3 AND j.token = c.expect AND coalesce(j.version, j.token) <> c.mark
-      RETURNING c.n, j.queue, c.phase, c.totals
+      RETURNING c.n, j.queue, c.phase, c.rank, c.totals
     ), counted AS (
-      INSERT INTO :schema.deltas (queue, at, running, scheduled, ready, succeeded, cancelled, succeeded_kept, cancelled_kept, dead,
+      INSERT INTO :schema.deltas (queue, at, lowest, running, scheduled, ready, succeeded, cancelled, succeeded_kept, cancelled_kept, dead,
         total_enqueued, total_succeeded, total_failed, total_dead, total_recovered, total_duplicates)
-      SELECT queue, :schema.moment(NULL), count(*) FILTER (WHERE phase = 3) - count(*), count(*) FILTER (WHERE phase = 1),
-        count(*) FILTER (WHERE phase = 2), count(*) FILTER (WHERE phase = 4), count(*) FILTER (WHERE phase = 5),
+      SELECT queue, :schema.moment(NULL), min(rank) FILTER (WHERE phase = 2), count(*) FILTER (WHERE phase = 3) - count(*),
+        count(*) FILTER (WHERE phase = 1), count(*) FILTER (WHERE phase = 2), count(*) FILTER (WHERE phase = 4), count(*) FILTER (WHERE phase = 5),
         count(*) FILTER (WHERE phase = 6), count(*) FILTER (WHERE phase = 7), count(*) FILTER (WHERE phase = 8),
         sum(totals & 1), sum(totals >> 1 & 1), sum(totals >> 2 & 1), sum(totals >> 3 & 1), sum(totals >> 4 & 1), sum(totals >> 5 & 1)
       FROM done GROUP BY queue
@@ -154,12 +154,12 @@ BEGIN
   ), removed AS (
     DELETE FROM :schema.jobs AS j USING asked AS c WHERE kind IN (2, 4) AND j.id = c.id AND j.queue = c.queue
   ), moved AS (
-    SELECT queue, old AS phase, -1 AS by, totals FROM asked
-    UNION ALL SELECT queue, CASE WHEN kind IN (1, 3) THEN phase END, 1, 0 FROM asked
+    SELECT queue, old AS phase, -1 AS by, NULL::bigint AS made_ready, totals FROM asked
+    UNION ALL SELECT queue, CASE WHEN kind IN (1, 3) THEN phase END, 1, CASE WHEN kind IN (1, 3) AND phase = 2 THEN rank END, 0 FROM asked
   )
-  INSERT INTO :schema.deltas (queue, at, scheduled, ready, running, succeeded, cancelled, succeeded_kept, cancelled_kept, dead,
+  INSERT INTO :schema.deltas (queue, at, lowest, scheduled, ready, running, succeeded, cancelled, succeeded_kept, cancelled_kept, dead,
     total_enqueued, total_succeeded, total_failed, total_dead, total_recovered, total_duplicates)
-  SELECT queue, :schema.moment(NULL), coalesce(sum(by) FILTER (WHERE phase = 1), 0), coalesce(sum(by) FILTER (WHERE phase = 2), 0), coalesce(sum(by) FILTER (WHERE phase = 3), 0),
+  SELECT queue, :schema.moment(NULL), min(made_ready), coalesce(sum(by) FILTER (WHERE phase = 1), 0), coalesce(sum(by) FILTER (WHERE phase = 2), 0), coalesce(sum(by) FILTER (WHERE phase = 3), 0),
     coalesce(sum(by) FILTER (WHERE phase = 4), 0), coalesce(sum(by) FILTER (WHERE phase = 5), 0), coalesce(sum(by) FILTER (WHERE phase = 6), 0), coalesce(sum(by) FILTER (WHERE phase = 7), 0),
     coalesce(sum(by) FILTER (WHERE phase = 8), 0),
     sum(totals & 1), sum(totals >> 1 & 1), sum(totals >> 2 & 1), sum(totals >> 3 & 1), sum(totals >> 4 & 1), sum(totals >> 5 & 1)

@@ -13,16 +13,19 @@ CREATE FUNCTION :schema.take_in(moment bigint, number int) RETURNS int LANGUAGE 
 #variable_conflict use_column
 DECLARE
   taken int;
+  lowest bigint;
 BEGIN
   WITH due AS MATERIALIZED (
     SELECT ctid FROM :schema.jobs WHERE queue = number AND phase = 1 AND rank <= moment
     ORDER BY rank, id LIMIT 5000 FOR UPDATE SKIP LOCKED
+  ), made AS (
+    UPDATE :schema.jobs AS j SET phase = 2, rank = j.rank + ((1000 - j.priority)::bigint << 48)
+    FROM due WHERE j.ctid = due.ctid
+    RETURNING j.rank
   )
-  UPDATE :schema.jobs AS j SET phase = 2, rank = j.rank + ((1000 - j.priority)::bigint << 48)
-  FROM due WHERE j.ctid = due.ctid;
-  GET DIAGNOSTICS taken = ROW_COUNT;
+  SELECT count(*), min(made.rank) INTO taken, lowest FROM made;
   IF taken > 0 THEN
-    INSERT INTO :schema.deltas (queue, at, scheduled, ready) VALUES (number, :schema.moment(NULL), -taken, taken);
+    INSERT INTO :schema.deltas (queue, at, lowest, scheduled, ready) VALUES (number, :schema.moment(NULL), lowest, -taken, taken);
   END IF;
   RETURN taken;
 END
@@ -42,6 +45,34 @@ BEGIN
   END IF;
   PERFORM pg_advisory_xact_lock(:lock, found_number);
   RETURN :schema.take_in(moment, found_number);
+END
+$$;
+
+-- Where the ready jobs of a queue begin, for statements that see what this one sees. With nothing remembered, at the beginning.
+CREATE FUNCTION :schema.ready_from(number int) RETURNS bigint LANGUAGE sql STABLE AS $$
+  SELECT CASE WHEN q.ready_from IS NULL THEN 0 ELSE least(q.ready_from, (
+    SELECT min(d.lowest) FROM :schema.deltas AS d WHERE d.queue = q.number AND d.at > q.folded_at)) END
+  FROM :schema.queues AS q WHERE q.number = ready_from.number
+$$;
+
+-- How many entries of the index of ready jobs this transaction has walked over, dead ones included.
+CREATE FUNCTION :schema.walked() RETURNS bigint LANGUAGE sql VOLATILE AS $$
+  SELECT pg_stat_get_xact_tuples_returned($name$:schema.job_ready$name$::regclass)
+$$;
+
+-- Remembers where the ready jobs of queues begin, where the way there leads past many dead rows.
+CREATE FUNCTION :schema.remember_ready(queue_names text[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  q record;
+  before bigint;
+BEGIN
+  FOR q IN SELECT number FROM :schema.queues WHERE name = ANY (queue_names) LOOP
+    before := :schema.walked();
+    PERFORM FROM :schema.jobs WHERE queue = q.number AND phase = 2 AND rank >= :schema.ready_from(q.number) ORDER BY rank, id LIMIT 1;
+    IF :schema.walked() - before > 200 THEN
+      PERFORM :schema.fold_queue(q.number, false, true);
+    END IF;
+  END LOOP;
 END
 $$;
 
@@ -74,6 +105,7 @@ DECLARE
   bound bigint;
   leased int;
   next_once record;
+  dead bigint := -:schema.walked();
 BEGIN
   -- Only reads, so that idle workers are in nobody's way.
   SELECT array_agg(c.number ORDER BY c.number), array_agg(c.place ORDER BY c.number), array_agg(c.max_running > 0 OR c.due ORDER BY c.number)
@@ -83,7 +115,8 @@ BEGIN
     FROM unnest(queue_names) WITH ORDINALITY AS named (name, place)
     JOIN :schema.queues AS q USING (name)
     WHERE NOT (q.paused AND coalesce(q.paused_until > moment, true)) AND (
-      EXISTS (SELECT FROM :schema.jobs AS j WHERE j.queue = q.number AND j.phase = 2)
+      EXISTS (SELECT FROM :schema.jobs AS j WHERE j.queue = q.number AND j.phase = 2
+        AND j.rank >= CASE WHEN q.ready_from IS NULL THEN 0 ELSE :schema.ready_from(q.number) END)
       OR :schema.has_due(moment, q.number))
     GROUP BY q.number, q.max_running ORDER BY place LIMIT 32
   ) AS c;
@@ -113,7 +146,7 @@ BEGIN
     RETURN;
   END IF;
   FOR q IN
-    SELECT c.number, c.place, s.max_running
+    SELECT c.number, c.place, s.max_running, s.ready_from
     FROM unnest(numbers, places) AS c (number, place) JOIN :schema.queues AS s ON s.number = c.number
     WHERE NOT (s.paused AND coalesce(s.paused_until > moment, true)) ORDER BY c.place
   LOOP
@@ -128,7 +161,9 @@ BEGIN
     leased := 0;
     LOOP
       SELECT j.rank, j.id INTO next_once FROM :schema.jobs AS j
-        WHERE j.queue = q.number AND j.phase = 2 AND j.once ORDER BY j.rank, j.id LIMIT 1;
+        WHERE j.queue = q.number AND j.phase = 2 AND j.once
+          AND j.rank >= CASE WHEN q.ready_from IS NULL THEN 0 ELSE :schema.ready_from(q.number) END
+        ORDER BY j.rank, j.id LIMIT 1;
       free := least(room, greatest(0, idle - got));
       any_once := next_once.id IS NOT NULL AND free > 0;
       bound := CASE WHEN next_once.id IS NULL OR any_once THEN 9223372036854775807 ELSE next_once.rank END;
@@ -137,6 +172,7 @@ BEGIN
         WITH head AS MATERIALIZED (
           SELECT ctid, rank FROM :schema.jobs
           WHERE queue = q.number AND phase = 2 AND (any_once OR NOT once) AND (rank, id) < (bound, coalesce(next_once.id, ''))
+            AND rank >= CASE WHEN q.ready_from IS NULL THEN 0 ELSE :schema.ready_from(q.number) END
           ORDER BY rank, id LIMIT most_now FOR UPDATE SKIP LOCKED
         )
         UPDATE :schema.jobs AS j SET
@@ -157,6 +193,10 @@ BEGIN
     -- The next job may not be fetched ahead: the claim ends before it.
     EXIT WHEN next_once.id IS NOT NULL AND NOT any_once AND room > 0;
   END LOOP;
+  dead := dead + :schema.walked() - got;
+  IF dead > 2000 + 200 * cardinality(queue_names) THEN
+    PERFORM :schema.remember_ready(queue_names);
+  END IF;
 END
 $$;
 

@@ -58,37 +58,53 @@ END
 $$;
 
 -- Adds what steps did to the numbers of their queues. Those of steps that began more than 10 s ago are all there, but for steps in a
--- caller's own transaction: `everything` looks for those too.
+-- caller's own transaction: `everything` looks for those too, and has claims begin at the beginning again.
 CREATE FUNCTION :schema.fold(everything bool) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM :schema.fold_queue(s.number, everything, false) FROM :schema.queues AS s
+  WHERE EXISTS (SELECT FROM :schema.deltas AS d WHERE d.queue = s.number AND (everything OR d.at > s.folded_at));
+END
+$$;
+
+-- The same for one queue. Where claims begin somewhere else than at the beginning, or shall from now on (`remember`), that place moves
+-- up to the first ready job: found in the same statement, which sees the jobs of no step whose row it does not see.
+CREATE FUNCTION :schema.fold_queue(number int, everything bool, remember bool) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   upto bigint := :schema.moment(NULL) - 10000;
-  q record;
+  since bigint;
 BEGIN
-  FOR q IN
-    SELECT number, folded_at FROM :schema.queues AS s
-    WHERE EXISTS (SELECT FROM :schema.deltas AS d WHERE d.queue = s.number AND (everything OR d.at > s.folded_at))
-    FOR UPDATE SKIP LOCKED
-  LOOP
-    WITH gone AS (
-      DELETE FROM :schema.deltas AS d WHERE d.queue = q.number AND (everything OR d.at > q.folded_at) RETURNING *
-    ), summed AS (
-      SELECT sum(scheduled) AS scheduled, sum(ready) AS ready, sum(running) AS running, sum(succeeded) AS succeeded,
-        sum(cancelled) AS cancelled, sum(succeeded_kept) AS succeeded_kept, sum(cancelled_kept) AS cancelled_kept, sum(dead) AS dead,
-        sum(total_enqueued) AS enqueued, sum(total_succeeded) AS total_succeeded, sum(total_failed) AS failed,
-        sum(total_dead) AS total_dead, sum(total_recovered) AS recovered, sum(total_duplicates) AS duplicates
-      FROM gone HAVING count(*) > 0
-    )
-    UPDATE :schema.queues AS t SET
-      folded_at = greatest(t.folded_at, upto), scheduled = t.scheduled + d.scheduled, ready = t.ready + d.ready,
-      running = t.running + d.running, succeeded = t.succeeded + d.succeeded, cancelled = t.cancelled + d.cancelled,
-      succeeded_kept = t.succeeded_kept + d.succeeded_kept, cancelled_kept = t.cancelled_kept + d.cancelled_kept,
-      dead = t.dead + d.dead, total_enqueued = t.total_enqueued + d.enqueued,
-      total_succeeded = t.total_succeeded + d.total_succeeded, total_failed = t.total_failed + d.failed,
-      total_dead = t.total_dead + d.total_dead, total_recovered = t.total_recovered + d.recovered,
-      total_duplicates = t.total_duplicates + d.duplicates
-    FROM summed AS d WHERE t.number = q.number;
-  END LOOP;
+  SELECT s.folded_at INTO since FROM :schema.queues AS s WHERE s.number = fold_queue.number FOR UPDATE SKIP LOCKED;
+  IF since IS NULL THEN
+    RETURN;  -- somebody else is at it
+  END IF;
+  IF remember THEN
+    INSERT INTO :schema.deltas (queue, at) VALUES (number, :schema.moment(NULL));  -- so that there is one
+  END IF;
+  WITH gone AS (
+    DELETE FROM :schema.deltas AS d WHERE d.queue = fold_queue.number AND (everything OR d.at > since) RETURNING *
+  ), summed AS (
+    SELECT sum(scheduled) AS scheduled, sum(ready) AS ready, sum(running) AS running, sum(succeeded) AS succeeded,
+      sum(cancelled) AS cancelled, sum(succeeded_kept) AS succeeded_kept, sum(cancelled_kept) AS cancelled_kept, sum(dead) AS dead,
+      sum(total_enqueued) AS enqueued, sum(total_succeeded) AS total_succeeded, sum(total_failed) AS failed,
+      sum(total_dead) AS total_dead, sum(total_recovered) AS recovered, sum(total_duplicates) AS duplicates, min(lowest) AS lowest
+    FROM gone HAVING count(*) > 0
+  )
+  UPDATE :schema.queues AS t SET
+    folded_at = greatest(t.folded_at, upto), scheduled = t.scheduled + d.scheduled, ready = t.ready + d.ready,
+    running = t.running + d.running, succeeded = t.succeeded + d.succeeded, cancelled = t.cancelled + d.cancelled,
+    succeeded_kept = t.succeeded_kept + d.succeeded_kept, cancelled_kept = t.cancelled_kept + d.cancelled_kept,
+    dead = t.dead + d.dead, total_enqueued = t.total_enqueued + d.enqueued,
+    total_succeeded = t.total_succeeded + d.total_succeeded, total_failed = t.total_failed + d.failed,
+    total_dead = t.total_dead + d.total_dead, total_recovered = t.total_recovered + d.recovered,
+    total_duplicates = t.total_duplicates + d.duplicates,
+    ready_from = CASE WHEN NOT everything AND (remember OR t.ready_from IS NOT NULL) THEN coalesce((
+      SELECT j.rank FROM :schema.jobs AS j
+      WHERE j.queue = fold_queue.number AND j.phase = 2
+        AND j.rank >= CASE WHEN t.ready_from IS NULL THEN 0 ELSE least(t.ready_from, d.lowest) END
+      ORDER BY j.rank, j.id LIMIT 1
+    ), 9223372036854775807) END
+  FROM summed AS d WHERE t.number = fold_queue.number;
 END
 $$;
 
