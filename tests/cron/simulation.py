@@ -9,12 +9,16 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from jq_cli.backends.base import Backend, Inserted
 from jq_cli.config.settings import Settings
 from jq_cli.consumer import Consumer
-from jq_cli.cron.scheduler import RETRY, Scheduler
+from jq_cli.cron import scheduler as module
+from jq_cli.cron.scheduler import BUDGET, RETRY, Scheduler
 from jq_cli.draft import Draft
 from jq_cli.errors import BackendUnreachable
 from jq_cli.job import FINAL
@@ -23,6 +27,15 @@ from jq_cli.lifecycle import Keeping, Outcome
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 CALLS = frozenset({"now", "read", "swap", "insert", "get"})
+
+
+def look_seldom(patch: pytest.MonkeyPatch) -> None:
+    """Looks when nothing is due would only take time: nobody edits schedules here, and jobs end once in a while. Some turns end
+    before everything had its turn, as chance has it and not the load of this machine: so a history follows from its seed."""
+    chance = random.Random(0)
+    patch.setattr(module, "LOOK", 30 * MINUTE)
+    patch.setattr(module, "WAITING", MINUTE)
+    patch.setattr(module, "time", SimpleNamespace(monotonic=lambda: chance.uniform(0, 1.2 * BUDGET)))
 
 
 class Killed(BaseException):
@@ -53,6 +66,13 @@ class Watched:
         return stepped
 
 
+def _signal() -> threading.Lock:
+    """What one thread releases and another waits for: a lock that is held, which is cheaper than a semaphore."""
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
 class Actor:
     """One scheduler and its process. It sleeps until `wake`, ms of real time, which the store's clock need not follow."""
 
@@ -61,7 +81,7 @@ class Actor:
         self.wake = 0
         self.ended = False
         self.error: BaseException | None = None
-        self._go, self._stopped = threading.Semaphore(0), threading.Semaphore(0)
+        self._go, self._stopped = _signal(), _signal()
         self._thread = threading.Thread(target=self._run, name=f"scheduler-{number}", daemon=True)
         self._thread.start()
 
@@ -148,7 +168,7 @@ class Simulation:
         """Let so many schedulers live for so many ms, then let one come to rest at the latest moment that the store ever told."""
         everybody = [Actor(self, number) for number in range(actors)]
         backend = self.open()
-        consumer = Consumer(backend, keeping=lambda _queue: Keeping(retention=0), rand=self.chance.random)
+        consumer = self._consumer(backend)
         end, next_work = self.time + duration, self.time
         self._next_jump, self._next_outage = self.time + 8 * HOUR, self.time + 12 * HOUR
         try:
@@ -170,6 +190,21 @@ class Simulation:
                 actor._thread.join(10)
         self._come_to_rest(backend, consumer)
         backend.close()
+
+    def run_alone(self, moments: Sequence[tuple[int, int]]) -> None:
+        """Let one scheduler look at these moments, each so many ms from the start and by a clock that is wrong by so many ms; then
+        let one come to rest."""
+        backend, start = self.open(), self.time
+        scheduler = Scheduler(Recorder(backend, self), self.settings)  # type: ignore[arg-type]
+        for passed, wrong in moments:
+            self.clock.time, self.clock.skew = start + passed, wrong
+            while scheduler.tick() <= RETRY:
+                pass
+            self.looks.append(self.clock())
+        self._come_to_rest(backend, self._consumer(backend))
+
+    def _consumer(self, backend: Backend) -> Consumer:
+        return Consumer(backend, keeping=lambda _queue: Keeping(retention=0), rand=self.chance.random)
 
     def fate(self) -> tuple[str, str]:
         if self.chance.random() >= self.harm:

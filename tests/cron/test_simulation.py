@@ -13,11 +13,10 @@ from jq_cli.backends.base import Backend
 from jq_cli.backends.memory.backend import MemoryBackend
 from jq_cli.backends.registry import open_backend
 from jq_cli.config.settings import Settings
-from jq_cli.cron import scheduler
 from jq_cli.cron.note import SKIP_AFTER
 from jq_cli.cron.schedule import Schedule
 from jq_cli.cron.timetable import Timetable
-from tests.cron.simulation import HOUR, MINUTE, Clock, Simulation
+from tests.cron.simulation import HOUR, Clock, Simulation, look_seldom
 
 SOAK = int(os.environ.get("JQ_SOAK", "0"))
 DAY = 24 * HOUR
@@ -37,8 +36,7 @@ SETTINGS = Settings(schedules={schedule.name: schedule for schedule in SCHEDULES
 
 @pytest.fixture(autouse=True)
 def _look_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Nobody edits schedules here, so looks between ticks would only take time.
-    monkeypatch.setattr(scheduler, "LOOK", 30 * MINUTE)
+    look_seldom(monkeypatch)
 
 
 def simulated(
