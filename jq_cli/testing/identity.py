@@ -116,6 +116,15 @@ class IdentityTests:
         assert (first.status, second.status) == ("created", "duplicate")
         assert store.job(id).payload == b"1"
 
+    def test_a_batch_makes_those_jobs_whose_ids_are_new(self, store: Store) -> None:
+        old, low, high = store.add(b'"old"'), *sorted([new_id(), new_id()])
+        drafts = [store.draft(b"1", id=high), store.draft(b"2", id=old), store.draft(b"3", id=low, delay=10)]
+        answers = store.insert(*drafts)
+        assert [answer.status for answer in answers] == ["created", "duplicate", "created"]
+        assert [answer.id for answer in answers] == [high, old, low]
+        assert [store.job(id).payload for id in (high, old, low)] == [b"1", b'"old"', b"3"]
+        assert [store.state(id) for id in (high, old, low)] == ["ready", "ready", "scheduled"]
+
     def test_an_id_is_unique_in_its_queue_only(self, store: Store) -> None:
         id = store.add(b"1", queue="a")
         assert store.offer(b"2", queue="b", id=id).status == "created"

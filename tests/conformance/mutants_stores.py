@@ -97,6 +97,9 @@ POSTGRES = [
         "d-claim", "WHERE queue = number AND phase = 1 AND rank <= moment)", "WHERE queue = number AND phase = 1 AND rank < moment)")),
     _postgres("a taken-in job loses its priority", "due_job_of_high_priority", (
         "d-claim", "rank = j.rank + ((1000 - j.priority)::bigint << 48)", "rank = j.rank + (1000::bigint << 48)")),
+    _postgres("one id that exists keeps a batch out", "whose_ids_are_new", (
+        "b-insert", "RETURN :schema.insert_new(moment, number, numbers, ids, bodies, payloads);", "RETURN ARRAY[]::text[];")),
+    _postgres("nobody hears of a new job", "a_new_job_is_hinted_at", ("b-insert", "PERFORM pg_notify(channel, '');", "NULL;")),
     _postgres("a key lives a millisecond too long", "lives_for_its_ttl", (
         "b-insert", "name = dedup AND coalesce(until > moment, true)", "name = dedup AND coalesce(until >= moment, true)")),
     _postgres("a dedup key is taken and never looked at", "same_dedup_key", (

@@ -77,7 +77,7 @@ class PostgresBackend(Backend):
         """See Backend. More than 1,000 jobs or 4 MiB are several steps: one that fails may leave those before it stored;
         sent again with the same ids, they are not stored twice."""
         inserted: list[Inserted | None] = [None] * len(drafts)
-        for step in steps_of(self._in, self._clock, drafts):
+        for step in steps_of(self._in, self._clock, drafts, self._link.topic):
             step.tell(self._link.step(step.statements, step.topics, again=False), inserted)
         return [result for result in inserted if result is not None]
 

@@ -6,6 +6,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from hashlib import md5
 from typing import Any, NamedTuple
 
@@ -45,6 +46,12 @@ class Topic(NamedTuple):
 
     channel: str
     key: int
+
+
+@lru_cache(1_000)
+def _topic(schema: str, topic: str) -> Topic:
+    digest = md5(f"{schema}/{topic}".encode(), usedforsecurity=False).digest()
+    return Topic("jq_" + digest.hex(), int.from_bytes(digest[:8], "big", signed=True) & ~1)
 
 
 class Link:
@@ -117,8 +124,7 @@ class Link:
 
     def topic(self, topic: str) -> Topic:
         """The channel and the lock of a topic."""
-        digest = md5(f"{self.address.schema}/{topic}".encode(), usedforsecurity=False).digest()
-        return Topic("jq_" + digest.hex(), int.from_bytes(digest[:8], "big", signed=True) & ~1)
+        return _topic(self.address.schema, topic)
 
     def _after(self, error: BaseException, connection: TimedConnection, deadline: float, *, again: bool) -> bool:
         """Get over an error: whether there is another attempt after the next. Raises it when there is none."""

@@ -32,4 +32,5 @@ def send(connection: Any, statement: Statement) -> Cursor[Any]:
 
 def fetched(cursor: Cursor[Any]) -> Rows:
     """What it gave."""
-    return [] if cursor.description is None else cursor.fetchall()
+    # Not by `description`, which makes an object for each column.
+    return [] if cursor.rownumber is None else cursor.fetchall()

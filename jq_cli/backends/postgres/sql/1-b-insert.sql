@@ -1,29 +1,88 @@
 -- Version 1: producers. A batch is of one queue. `numbers` holds five for each job: priority, delay, expires_in (-1: none), whether
 -- it runs at most once, and how long its dedup key lives (-1: until it ends).
 
--- Jobs without unique keys. Gives the ids of those it made, or null when it made them all. They are written in the order of their
--- ids, as every other step locks them, so that two batches with the same ids cannot wait for each other.
+-- The rows of new jobs.
+CREATE FUNCTION :schema.asked_jobs(
+  moment bigint, number int, numbers bigint[], ids text[], bodies bytea[], payloads bytea[]
+) RETURNS TABLE (
+  queue int, id text, phase int, rank bigint, wake_at bigint, priority bigint, ready_at bigint, created_at bigint,
+  expires_at bigint, generation int, stop bool, once bool, body bytea, payload bytea
+) LANGUAGE sql IMMUTABLE AS $$
+  SELECT number, a.id, CASE WHEN a.delay > 0 THEN 1 ELSE 2 END,
+    CASE WHEN a.delay > 0 THEN 0 ELSE (1000 - a.priority) << 48 END + moment + a.delay,
+    moment + a.expires_in, a.priority, moment + a.delay, moment, moment + a.expires_in, 0, false, a.once, a.body, a.payload
+  FROM (
+    SELECT u.*, numbers[5 * u.n - 4] AS priority, numbers[5 * u.n - 3] AS delay, nullif(numbers[5 * u.n - 2], -1) AS expires_in,
+      numbers[5 * u.n - 1] = 1 AS once
+    FROM unnest(ids, bodies, payloads) WITH ORDINALITY AS u (id, body, payload, n)
+  ) AS a
+$$;
+
+-- Jobs without unique keys, `delayed` of them for later. Gives the ids of those it made, or null when it made them all. They come
+-- and are written in the order of their ids, as every other step locks them, so that two batches with the same ids cannot wait for
+-- each other.
 CREATE FUNCTION :schema.insert_jobs(
-  clock bigint, queue_name text, numbers bigint[], ids text[], bodies bytea[], payloads bytea[]
+  clock bigint, queue_name text, delayed bigint, numbers bigint[], ids text[], bodies bytea[], payloads bytea[]
 ) RETURNS text[] LANGUAGE plpgsql
 SET jit = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
   moment bigint := :schema.moment(clock);
   number int := :schema.queue_number(queue_name);
-  made_ids text[];
+  made bigint := cardinality(ids);
 BEGIN
-  WITH asked AS (
-    SELECT a.id, a.body, a.payload, numbers[5 * a.n - 4] AS priority, numbers[5 * a.n - 3] AS delay,
-      nullif(numbers[5 * a.n - 2], -1) + moment AS expires_at, numbers[5 * a.n - 1] = 1 AS once
-    FROM unnest(ids, bodies, payloads) WITH ORDINALITY AS a (id, body, payload, n)
-  ), made AS (
+  IF made = 1 THEN
     INSERT INTO :schema.jobs (queue, id, phase, rank, wake_at, priority, ready_at, created_at, expires_at, generation, stop, once,
       body, payload)
-    SELECT number, id, CASE WHEN delay > 0 THEN 1 ELSE 2 END,
-      CASE WHEN delay > 0 THEN 0 ELSE (1000 - priority) << 48 END + moment + delay,
-      expires_at, priority, moment + delay, moment, expires_at, 0, false, once, body, payload
-    FROM asked ORDER BY id
+    SELECT * FROM :schema.asked_jobs(moment, number, numbers, ids, bodies, payloads)
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS made = ROW_COUNT;
+  ELSE
+    BEGIN
+      -- Being ready for a conflict costs half as much again, row by row, and ids are mostly new.
+      INSERT INTO :schema.jobs (queue, id, phase, rank, wake_at, priority, ready_at, created_at, expires_at, generation, stop, once,
+        body, payload)
+      SELECT * FROM :schema.asked_jobs(moment, number, numbers, ids, bodies, payloads);
+    EXCEPTION WHEN unique_violation THEN
+      RETURN :schema.insert_new(moment, number, numbers, ids, bodies, payloads);
+    END;
+  END IF;
+  INSERT INTO :schema.deltas (queue, at, scheduled, ready, total_enqueued, total_duplicates)
+    VALUES (number, :schema.moment(NULL), least(made, delayed), made - least(made, delayed), made, cardinality(ids) - made);
+  RETURN CASE WHEN made = cardinality(ids) THEN NULL ELSE ARRAY[]::text[] END;
+END
+$$;
+
+-- The same as a transaction of its own, and a hint at them after it where somebody listens (`link.py` on hints): in one round trip.
+CREATE PROCEDURE :schema.enqueue_jobs(
+  clock bigint, queue_name text, delayed bigint, numbers bigint[], ids text[], bodies bytea[], payloads bytea[],
+  channel text, key bigint, INOUT made text[]
+) LANGUAGE plpgsql AS $$
+BEGIN
+  made := :schema.insert_jobs(clock, queue_name, delayed, numbers, ids, bodies, payloads);
+  IF pg_try_advisory_lock(key) THEN
+    PERFORM pg_advisory_unlock(key);
+  ELSE
+    COMMIT;
+    IF NOT pg_try_advisory_xact_lock(key) AND pg_try_advisory_xact_lock(key # 1) THEN
+      PERFORM pg_notify(channel, '');
+    END IF;
+  END IF;
+END
+$$;
+
+-- Those of some jobs that are not there yet. Gives their ids.
+CREATE FUNCTION :schema.insert_new(
+  moment bigint, number int, numbers bigint[], ids text[], bodies bytea[], payloads bytea[]
+) RETURNS text[] LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  made_ids text[];
+BEGIN
+  WITH made AS (
+    INSERT INTO :schema.jobs (queue, id, phase, rank, wake_at, priority, ready_at, created_at, expires_at, generation, stop, once,
+      body, payload)
+    SELECT * FROM :schema.asked_jobs(moment, number, numbers, ids, bodies, payloads)
     ON CONFLICT DO NOTHING
     RETURNING id, phase, rank
   ), counted AS (
@@ -33,7 +92,7 @@ BEGIN
     FROM made
   )
   SELECT array_agg(id) INTO made_ids FROM made;
-  RETURN CASE WHEN cardinality(made_ids) = cardinality(ids) THEN NULL ELSE coalesce(made_ids, '{}') END;
+  RETURN coalesce(made_ids, '{}');
 END
 $$;
 
@@ -98,8 +157,8 @@ BEGIN
     SELECT j.status, j.holder, j.outcome INTO status, holder, outcome
       FROM :schema.judge(moment, number, asked.id, asked.dedup, asked.idempotency, asked.print) AS j;
     IF status IS NULL THEN
-      PERFORM :schema.insert_jobs(clock, queue_name, numbers[5 * asked.n - 4 : 5 * asked.n], ARRAY[asked.id],
-        ARRAY[asked.body], ARRAY[asked.payload]);
+      PERFORM :schema.insert_jobs(clock, queue_name, (numbers[5 * asked.n - 3] > 0)::int, numbers[5 * asked.n - 4 : 5 * asked.n],
+        ARRAY[asked.id], ARRAY[asked.body], ARRAY[asked.payload]);
       ttl := nullif(numbers[5 * asked.n], -1);
       PERFORM :schema.take_key(number, asked.dedup, asked.id, moment + ttl, '') WHERE asked.dedup IS NOT NULL;
       PERFORM :schema.take_key(number, asked.idempotency, asked.id, NULL, asked.print) WHERE asked.idempotency IS NOT NULL;
