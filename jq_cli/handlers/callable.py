@@ -8,7 +8,7 @@ event loop (see `jq_cli.pool.child`).
 import inspect
 import traceback
 from collections.abc import Callable
-from functools import partial, reduce
+from functools import reduce
 from importlib import import_module
 from typing import Any
 
@@ -69,9 +69,9 @@ class CallableHandler:
 
     def run(self, task: Task, context: Context) -> Done:
         """Call the function and turn what it does into an outcome."""
-        trace = entered(task.headers)
+        trace = entered(task.headers) if task.headers else None
         try:
-            return self._succeeded(task, self._call(task, context)())
+            return _succeeded(task, self._function(*self._arguments(task, context)))
         except BaseException as error:
             return failed(task, error)
         finally:
@@ -81,29 +81,29 @@ class CallableHandler:
         """The same for a coroutine function. Raises nothing but CancelledError."""
         trace = entered(task.headers)
         try:
-            return self._succeeded(task, await self._call(task, context)())
+            return _succeeded(task, await self._function(*self._arguments(task, context)))
         except Exception as error:
             return failed(task, error)
         finally:
             left(trace)
 
-    def _call(self, task: Task, context: Context) -> Callable[[], Any]:
+    def _arguments(self, task: Task, context: Context) -> tuple[Any, ...]:
         try:
             payload = msgspec.json.decode(task.payload)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Undecodable(f"the payload is not JSON: {error}") from None
-        if self._wants_job:
-            return partial(self._function, payload, RunningJob(task, context))
-        return partial(self._function, payload)
-
-    @staticmethod
-    def _succeeded(task: Task, value: Any) -> Done:
-        result, note = result_bytes(value)
-        return Done(task.id, "succeeded", result, note)
+        return (payload, RunningJob(task, context)) if self._wants_job else (payload,)
 
 
 class Undecodable(Exception):
     """The stored payload is not JSON, so no function can be called with it."""
+
+
+def _succeeded(task: Task, value: Any) -> Done:
+    if value is None:
+        return Done(task.id, "succeeded")
+    result, note = result_bytes(value)
+    return Done(task.id, "succeeded", result, note)
 
 
 def failed(task: Task, error: BaseException) -> Done:

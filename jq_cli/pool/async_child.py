@@ -42,7 +42,7 @@ class AsyncChild(Child):
 
     def _start_all(self, tasks: list[Task]) -> None:
         for at, task in enumerate(tasks):
-            if self.slot.recalled or not self.slot.begin(task.seq):
+            if not self.slot.begin(task.seq):
                 for left in tasks[at:]:
                     self.reporter.add(Done(left.id, "unstarted"))
                 return
@@ -59,7 +59,8 @@ class AsyncChild(Child):
             done = Done(task.id, "stopped")
         finally:
             self.tasks.pop(task.seq, None)
-        self.reporter.add(done, time.monotonic_ns() - began)
+        now = time.monotonic_ns()
+        self.reporter.add(done, now - began, now)
         if not self.tasks:
             self.reporter.flush()
 

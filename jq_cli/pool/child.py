@@ -22,8 +22,8 @@ from jq_cli.pool.link import Link
 from jq_cli.pool.slots import Slot
 from jq_cli.task import Done, Live, Report, Resume, Run, Stop, Task
 
-FLUSH_EVERY = 0.005
-"""Seconds for which a finished task's outcome may wait for others before it is reported."""
+FLUSH_EVERY = 5_000_000
+"""Nanoseconds for which a finished task's outcome may wait for others before it is reported."""
 
 Message = Run | Resume | Stop
 
@@ -38,7 +38,7 @@ class Reporter:
         self._measure_memory = memory
         self._done: list[Done] = []
         self._busy = 0
-        self._since = time.monotonic()
+        self._since = time.monotonic_ns()
         self._lock = threading.Lock()
         self._waiting = threading.Event()
 
@@ -47,20 +47,20 @@ class Reporter:
         if self._threaded:
             threading.Thread(target=self._keep_flushing, daemon=True).start()
 
-    def add(self, done: Done, busy: int = 0) -> None:
-        """Take an outcome and the ns it took; send what has waited long enough."""
+    def add(self, done: Done, busy: int = 0, now: int = 0) -> None:
+        """Take an outcome and the ns it took until `now` (monotonic ns); send what has waited long enough."""
         with self._lock:
+            if not self._done:
+                self._waiting.set()
             self._done.append(done)
             self._busy += busy
-        if not self._threaded or time.monotonic() - self._since > FLUSH_EVERY:
+        if not self._threaded or now - self._since > FLUSH_EVERY:
             self.flush()
-        elif not self._waiting.is_set():
-            self._waiting.set()
 
     def flush(self) -> None:
         """Send all that is waiting."""
         with self._lock:
-            self._since = time.monotonic()
+            self._since = time.monotonic_ns()
             if not self._done:
                 return
             report = Report(self._done, self._busy, _memory() if self._measure_memory else 0)
@@ -82,7 +82,7 @@ class Reporter:
     def _keep_flushing(self) -> None:
         while True:
             self._waiting.wait()
-            time.sleep(FLUSH_EVERY)
+            time.sleep(FLUSH_EVERY / 1e9)
             self.flush()
 
 
@@ -111,9 +111,7 @@ class Child:
             self.reporter.flush()
 
     def _run_all(self, tasks: deque[Task]) -> None:
-        while tasks:
-            if self.slot.recalled or not self.slot.begin(tasks[0].seq):
-                break
+        while tasks and self.slot.begin(tasks[0].seq):
             self._run(tasks.popleft())
         for task in tasks:
             self.reporter.add(Done(task.id, "unstarted"))
@@ -124,7 +122,8 @@ class Child:
             done = self._call(handler, task)
         else:
             done = handler.run(task, self)
-        self.reporter.add(done, self.slot.finish(task.seq))
+        now = time.monotonic_ns()
+        self.reporter.add(done, self.slot.finish(task.seq, now), now)
 
     def _call(self, handler: Handler, task: Task) -> Done:
         try:

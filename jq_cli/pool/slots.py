@@ -27,6 +27,8 @@ class Slot:
     def begin(self, seq: int) -> bool:
         """Child: mark the task as running. False when the parent recalls tasks: it must not start."""
         cells = self._cells
+        if cells[_RECALL]:
+            return False
         before = cells[_CURRENT]
         cells[_STARTED_NS] = time.monotonic_ns()
         cells[_CURRENT] = seq
@@ -36,10 +38,10 @@ class Slot:
             return False
         return True
 
-    def finish(self, seq: int) -> int:
-        """Child: mark the running task as done; gives the ns it took."""
+    def finish(self, seq: int, now: int) -> int:
+        """Child: mark the running task as done, at `now` (monotonic ns); gives the ns it took."""
         self._cells[_FINISHED] = seq
-        return time.monotonic_ns() - self._cells[_STARTED_NS]
+        return now - self._cells[_STARTED_NS]
 
     def resume(self) -> None:
         """Child: the recall is over."""

@@ -1,6 +1,7 @@
 """The marks that children leave in shared memory."""
 
 import os
+import time
 
 from jq_cli.pool.slots import make_slots
 
@@ -20,7 +21,7 @@ def test_marks_are_seen_by_the_other_process() -> None:
 def test_a_recalled_task_is_not_begun_and_leaves_no_mark() -> None:
     slot = make_slots(1)[0]
     assert slot.begin(1)
-    slot.finish(1)
+    slot.finish(1, time.monotonic_ns())
     slot.recall()
     assert not slot.begin(2)
     assert (slot.current, slot.finished) == (1, 1)
@@ -32,7 +33,7 @@ def test_a_finished_task_does_not_run() -> None:
     slot = make_slots(1)[0]
     slot.begin(1)
     assert slot.running_for() >= 0
-    slot.finish(1)
+    slot.finish(1, time.monotonic_ns())
     assert slot.running_for() == 0
 
 
