@@ -38,7 +38,7 @@ class TimedConnection(Connection[Any]):
     _parks = False
     _parked: Generator[Any, Any, Any] | None = None
 
-    def send_off(self, call: Callable[[], None]) -> None:
+    def send_off(self, call: Callable[[], object]) -> None:
         """Make a call of the driver's as far as something is sent; `bring_home` makes the rest."""
         self._parks = True
         try:
