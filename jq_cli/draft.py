@@ -167,8 +167,8 @@ def runs_of(drafts: Sequence[Draft]) -> Iterator[Sequence[Draft]]:
     """The drafts in runs of those that differ in nothing but the ids and payloads of their jobs: what a store makes of the rest
     it makes once for each run."""
     begin = 0
-    for n, draft in enumerate(drafts):
-        if not _alike(drafts[begin], draft):
+    for n in range(1, len(drafts)):
+        if not _alike(drafts[begin], drafts[n]):
             yield drafts[begin:n]
             begin = n
     if drafts:

@@ -31,7 +31,7 @@ from jq_cli.backends.redis.batches import STEP, batched, by_queue
 from jq_cli.backends.redis.changes import Packed, Part, calls_apart, calls_of
 from jq_cli.backends.redis.client import RedisClient
 from jq_cli.backends.redis.connection import Word
-from jq_cli.backends.redis.inserts import arguments, keyed, one_part, results
+from jq_cli.backends.redis.inserts import insert_call, one_part, results
 from jq_cli.backends.redis.inserts import parts_of as parts_of_drafts
 from jq_cli.backends.redis.keys import PARTS, Keys
 from jq_cli.backends.redis.reader import RedisReader, read_controls
@@ -91,12 +91,12 @@ class RedisBackend(Backend):
             _refuse_at_most_once(drafts)
         queues = {draft.job.queue for draft in drafts}
         self._register(queues)
-        inserted = self._insert_one_part(drafts) if one_part(drafts) else self._insert_parts(drafts)
+        if one_part(drafts):
+            inserted = results(drafts, self._client.call(self._insert(drafts)))
+        else:
+            inserted = self._insert_parts(drafts)
         self._register(queues)
         return inserted
-
-    def _insert_one_part(self, drafts: Sequence[Draft]) -> list[Inserted]:
-        return results(drafts, self._client.call(self._insert(drafts)))
 
     def _insert_parts(self, drafts: Sequence[Draft]) -> list[Inserted]:
         inserted: dict[int, Inserted] = {}
@@ -107,9 +107,7 @@ class RedisBackend(Backend):
         return [inserted[n] for n in range(len(drafts))]
 
     def _insert(self, drafts: Sequence[Draft]) -> Call:
-        """The script call for drafts that are one part."""
-        keys = self._keys.inserted(drafts[0].job.queue)
-        return Call("insert_keyed" if keyed(drafts) else "insert", keys, (self._time(), "", *arguments(drafts)), flag=1)
+        return insert_call(self._keys, self._time(), drafts)
 
     # --- workers ---
 

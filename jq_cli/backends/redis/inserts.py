@@ -5,7 +5,9 @@ from typing import Any, Literal
 
 from jq_cli.backends.base import Inserted
 from jq_cli.backends.redis.connection import Word
+from jq_cli.backends.redis.keys import Keys
 from jq_cli.backends.redis.rows import draft_tail
+from jq_cli.backends.redis.scripts import Call
 from jq_cli.change import DEDUP, IDEMPOTENCY
 from jq_cli.draft import Draft, runs_of
 
@@ -44,22 +46,21 @@ def parts_of(drafts: Sequence[Draft]) -> Iterator[list[int]]:
         yield numbers
 
 
-def keyed(drafts: Sequence[Draft]) -> bool:
-    """Whether any of the drafts has a key."""
-    return any(draft.job.dedup_key is not None or draft.job.idempotency_key is not None for draft in drafts)
-
-
-def arguments(drafts: Sequence[Draft]) -> list[Word]:
-    """The arguments that stand for drafts of one queue: their ids and payloads, then runs of those that are alike."""
-    words: list[Word] = [len(drafts)]
+def insert_call(keys: Keys, now: Word, drafts: Sequence[Draft]) -> Call:
+    """The script call for drafts of one queue: their ids and payloads, then runs of those that are alike."""
+    keyed = False
+    words: list[Word] = [now, "", len(drafts)]
     for draft in drafts:
         words += (draft.job.id, draft.job.payload)
     for run in runs_of(drafts):
+        job = run[0].job
         words += (_described(run), draft_tail(run[0]))
-        if keyed(run[:1]):
+        if job.dedup_key is not None or job.idempotency_key is not None:
+            keyed = True
             for draft in run:
                 words += _keys(draft)
-    return words
+    name = "insert_keyed" if keyed else "insert"
+    return Call(name, keys.inserted(drafts[0].job.queue, keyed=keyed), words, flag=1)
 
 
 def _described(run: Sequence[Draft]) -> bytes:

@@ -8,9 +8,10 @@ PARTS = (
 )  # fmt: skip
 """Parts of a queue, in the order in which scripts expect their keys."""
 
-INSERTED = ("jobs", "payloads", "ready", "totals", "scheduled", "wake", "keys", "keyends")
-"""Those that an insert touches, in the order in which its script expects their keys. Each key costs the server and the client a
-little, which shows where jobs come one by one."""
+INSERTED = ("jobs", "payloads", "ready", "totals", "scheduled", "wake")
+KEYED = ("keys", "keyends")
+"""Those that an insert touches, and those that one of jobs with keys touches too, in the order in which its script expects them.
+Each costs the server and the client a little, which shows where jobs come one by one."""
 
 
 class Keys:
@@ -21,7 +22,7 @@ class Keys:
         self.queues = f"{namespace}:queues"
         self.notes = f"{namespace}:notes"
         self._made: dict[str, tuple[bytes, ...]] = {}
-        self._inserted: dict[str, tuple[bytes, ...]] = {}
+        self._inserted: dict[tuple[str, bool], tuple[bytes, ...]] = {}
 
     def part(self, queue: str, part: str) -> str:
         """The key, or the channel, that holds a part of a queue. Names of queues hold no braces, so all parts of one lie
@@ -34,11 +35,12 @@ class Keys:
             return self._of(queues[0])
         return tuple(key for queue in queues for key in self._of(queue))
 
-    def inserted(self, queue: str) -> tuple[bytes, ...]:
-        """The keys of a queue that an insert touches."""
-        made = self._inserted.get(queue)
+    def inserted(self, queue: str, *, keyed: bool) -> tuple[bytes, ...]:
+        """The keys of a queue that an insert touches, of jobs with keys of their own or without."""
+        made = self._inserted.get((queue, keyed))
         if made is None:
-            made = self._inserted[queue] = tuple(self.part(queue, part).encode() for part in INSERTED)
+            parts = INSERTED + KEYED if keyed else INSERTED
+            made = self._inserted[queue, keyed] = tuple(self.part(queue, part).encode() for part in parts)
         return made
 
     def _of(self, queue: str) -> tuple[bytes, ...]:

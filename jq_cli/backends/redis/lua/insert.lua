@@ -7,8 +7,7 @@
 -- the job in its way, and that job's outcome or nothing.
 --
 -- The server makes functions and tables anew in each call, which is half of what a job costs that comes alone. So there are few.
-local queue = {jobs = KEYS[1], payloads = KEYS[2], ready = KEYS[3], totals = KEYS[4], scheduled = KEYS[5], wake = KEYS[6],
-               keys = KEYS[7], keyends = KEYS[8]}
+local JOBS, PAYLOADS, READY, TOTALS, SCHEDULED, WAKE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local RUN = '^(%d+) (%-?%d+) (%d+) (%-?%d+) (%-?%d+) ([01]) ([01])$'
 local now, again, count = time(ARGV[1]), ARGV[2] == '1', tonumber(ARGV[3])
 local now_text = text(now)
@@ -17,7 +16,7 @@ local ids = {}
 for i = 1, count do
   ids[i] = ARGV[2 + 2 * i]
 end
-local known = call('HMGET', queue.jobs, unpack(ids))
+local known = call('HMGET', JOBS, unpack(ids))
 local created, refused, duplicates = {}, {}, 0
 local rows, payloads, ready, scheduled, wakes = {}, {}, {}, {}, {}
 
@@ -40,7 +39,7 @@ while place < count do
     if created[id] or known[i] and not again then
       letter, other = 'd', id
     elseif take_keys and not known[i] then
-      letter, other, outcome = take_keys(queue, id, at, dedup == '1', idempotency == '1', tonumber(ttl), now)
+      letter, other, outcome = take_keys(id, at, dedup == '1', idempotency == '1', tonumber(ttl), now)
     end
     if letter then
       local n = #refused
@@ -61,17 +60,17 @@ while place < count do
 end
 
 if #rows > 0 then
-  call('HSET', queue.jobs, unpack(rows))
-  call('HSET', queue.payloads, unpack(payloads))
-  call('HINCRBY', queue.totals, 'enqueued', #rows / 2)
+  call('HSET', JOBS, unpack(rows))
+  call('HSET', PAYLOADS, unpack(payloads))
+  call('HINCRBY', TOTALS, 'enqueued', #rows / 2)
 end
-many('ZADD', queue.scheduled, scheduled)
-many('ZADD', queue.wake, wakes)
+many('ZADD', SCHEDULED, scheduled)
+many('ZADD', WAKE, wakes)
 if #ready > 0 then
-  call('ZADD', queue.ready, unpack(ready))
-  hint(queue.ready)
+  call('ZADD', READY, unpack(ready))
+  hint(READY)
 end
 if duplicates > 0 then
-  call('HINCRBY', queue.totals, 'duplicates', duplicates)
+  call('HINCRBY', TOTALS, 'duplicates', duplicates)
 end
 return refused

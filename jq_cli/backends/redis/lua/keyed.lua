@@ -1,6 +1,9 @@
+-- For jobs of which some have keys: two more in KEYS.
+local queue = {keys = KEYS[7], keyends = KEYS[8]}
+
 -- Takes the keys of a job, whose words begin at a place in ARGV, unless something is in the way: then answers the letter for it,
 -- the job whose key it is, and that job's outcome if it has one.
-local function take_keys(queue, id, at, dedup, idempotency, ttl, now)
+local function take_keys(id, at, dedup, idempotency, ttl, now)
   local name = dedup and ARGV[at]
   local key = name and read_key(call('HGET', queue.keys, name), now)
   if key then
