@@ -50,14 +50,14 @@ class Backlog:
     def deal(self) -> None:
         """Give jobs to children, as tasks in their `batch` to be sent: each to the one with least to do, until that one may not
         take it."""
-        depth = self.depth()
+        depth, jobs = self.depth(), self.jobs
         takers = [(len(child.tasks), child.index, child) for child in self._children if child.open]
         heapify(takers)
-        while self.jobs and takers:
+        while jobs and takers:
             load, index, child = takers[0]
-            if load >= depth or (load and not self._joins(child, load, self.jobs[0])):
+            if load >= depth or (load and not self._joins(child, load, jobs[0])):
                 return
-            _give(child, self.jobs.popleft())
+            _give(child, jobs.popleft())
             if child.seq == self._options.max_jobs:
                 child.retiring = True
                 heappop(takers)
@@ -75,7 +75,7 @@ def _give(child: Member, job: Job) -> None:
     child.seq = seq = child.seq + 1
     child.tasks[job.id] = (seq, job)
     task = Task(
-        seq, job.id, job.queue, job.payload, job.attempt, job.priority, job.created_at, job.token or "",
+        seq, job.id, job.queue, job.payload, job.failures + job.losses + 1, job.priority, job.created_at, job.token or "",
         job.timeout, job.headers, job.schedule,
     )  # fmt: skip
     child.batch.append(task)

@@ -23,7 +23,7 @@ from jq_cli.pool.member import Member, Message
 from jq_cli.pool.options import PoolOptions
 from jq_cli.pool.orders import Notice, Order
 from jq_cli.pool.slots import RECALL_WAIT, make_slots
-from jq_cli.task import Done, Live, Resume, Run, Stop
+from jq_cli.task import Live, Resume, Run, Stop
 
 STUCK = 0.1
 """Seconds a task runs before those that wait behind it are taken back, when another child could take them."""
@@ -267,17 +267,12 @@ class Pool:
         if self.options.max_memory and message.memory > self.options.max_memory:
             child.retiring = True
         for done in message.done:
-            self._end(child, done)
-
-    def _end(self, child: Member, done: Done) -> None:
-        entry = child.tasks.pop(done.id, None)
-        if entry is None:
-            return
-        job = entry[1]
-        if done.kind == "unstarted":
-            self._return(child, [job])
-            return
-        self.ended.append(reported(child, job, done))
+            if (entry := child.tasks.pop(done.id, None)) is None:
+                continue
+            if done.kind == "unstarted":
+                self._return(child, [entry[1]])
+            else:
+                self.ended.append(reported(child, entry[1], done))
 
     # --- births and deaths ---
 

@@ -34,10 +34,12 @@ class Outcomes:
         if not ended:
             return
         now, self.newest = self._consumer.now(), boot_time()
+        settle, pending = self._consumer.settle, self.pending
         for each in ended:
-            change = self._change(each, now)
-            if change is not None:
-                self.pending.append((change, each))
+            if each.how == "outcome" and each.outcome is not None:
+                pending.append((settle(each.job, each.outcome, now), each))
+            elif (change := self._unusual(each)) is not None:
+                pending.append((change, each))
 
     def write(self) -> None:
         """Write what is pending. Without an answer it stays pending."""
@@ -51,6 +53,8 @@ class Outcomes:
             if verdict == "lost":
                 self.tally.late += 1
                 self._say(f"job {change.id}: its lease was lost, so its outcome was not recorded")
+            elif "succeeded" in change.totals:
+                self.tally.succeeded += 1
             else:
                 self._count(change, ended)
 
@@ -70,17 +74,12 @@ class Outcomes:
         )
         self.pending = []
 
-    def _change(self, ended: Ended, now: int) -> Change | None:
-        job = ended.job
-        match ended.how:
-            case "outcome" if ended.outcome is not None:
-                return self._consumer.settle(job, ended.outcome, now)
-            case "unstarted":
-                return lifecycle.release(job)
-            case "lost":
-                return self._consumer.lose(job, ended.why)
-            case _:
-                return self._stopped(ended)
+    def _unusual(self, ended: Ended) -> Change | None:
+        if ended.how == "unstarted":
+            return lifecycle.release(ended.job)
+        if ended.how == "lost":
+            return self._consumer.lose(ended.job, ended.why)
+        return self._stopped(ended)
 
     def _stopped(self, ended: Ended) -> Change | None:
         job = ended.job
@@ -96,9 +95,6 @@ class Outcomes:
         return self._consumer.settle(job, Outcome("interrupted", output=output))
 
     def _count(self, change: Change, ended: Ended) -> None:
-        if "succeeded" in change.totals:
-            self.tally.succeeded += 1
-            return
         self.tally.failed += "failed" in change.totals
         self.tally.lost += "recovered" in change.totals
         self.tally.interrupted += ended.how == "stopped" and not change.totals

@@ -14,7 +14,7 @@ Word = str | bytes | int | float
 Command = Sequence[Word]
 """A command and its arguments."""
 
-_NUMBERS = (int, float)
+_TEXT = (str, bytes)
 
 
 def pack(command: Command) -> bytes:
@@ -23,7 +23,7 @@ def pack(command: Command) -> bytes:
     Numbers become text here. hiredis would ask the interpreter for their text, which may raise KeyboardInterrupt there
     and then, and hiredis does not look: a Ctrl-C at that moment crashed the process or was forgotten.
     """
-    words = tuple([repr(word) if isinstance(word, _NUMBERS) else word for word in command])
+    words = tuple([word if isinstance(word, _TEXT) else repr(word) for word in command])
     packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # its stub allows one word only
     return packed
 
