@@ -11,8 +11,9 @@ import pytest
 from jq_cli.backends.redis.address import Address, parse_address
 from jq_cli.errors import BackendUnreachable, UsageError
 from jq_cli.sockets import Tls
-from tests.backends.redis_jobs import add, opened
+from tests.backends.redis_jobs import add, opened, take
 from tests.backends.redis_proxy import Proxy
+from tests.cluster_service import ClusterService
 from tests.servers import RedisServer
 
 
@@ -170,6 +171,21 @@ def test_jobs_travel_over_tls(secure_port: int, certificate: Path, namespace: st
         watch = backend.watch(["ready:q"])
         watch.drain()
         watch.close()
+
+
+def test_jobs_travel_to_the_nodes_of_a_cluster_over_tls(certificate: Path, namespace: str) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    with ClusterService(primaries=1) as cluster, Proxy(cluster.servers[0].port, tls=context) as proxy:
+        cluster.ask(cluster.servers[0], "CONFIG", "SET", "cluster-announce-port", proxy.port)
+        cluster.ask(cluster.servers[0], "CONFIG", "SET", "cluster-announce-hostname", "localhost")
+        cluster.ask(cluster.servers[0], "CONFIG", "SET", "cluster-preferred-endpoint-type", "hostname")
+        login = cluster.url.partition("//")[2].partition("@")[0]
+        url = f"rediss+cluster://{login}@localhost:{proxy.port}?timeout=60&ssl_ca_certs={certificate}"
+        with opened(url, namespace) as backend:
+            add(backend, 200)
+            assert len(take(backend, 200)) == 200
+            backend.watch(["ready:q"]).close()
 
 
 def test_a_certificate_nobody_vouches_for_is_refused_at_once(secure_port: int, namespace: str) -> None:

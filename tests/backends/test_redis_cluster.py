@@ -3,7 +3,7 @@
 import select
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
@@ -194,6 +194,19 @@ def test_what_is_wrong_with_the_address_is_said(redis_cluster: ClusterService, r
         backend.queues()
 
 
+def test_a_user_needs_the_keys_and_channels_of_its_namespace_alone(own_cluster: ClusterService) -> None:
+    for server in own_cluster.servers:
+        rules = "on", ">pw", "~mine:*", "&mine:*", "+@all", "-@admin", "-@dangerous"
+        own_cluster.ask(server, "ACL", "SETUSER", "jq", *rules)
+    queues, hosts = own_cluster.queues(), own_cluster.url.partition("@")[2]
+    with opened(f"redis+cluster://jq:pw@{hosts}", "mine") as backend, closing(backend.watch(["ready:q0"])):
+        backend.insert([draft(queue) for queue in queues])
+        own_cluster.move(queues[0], own_cluster.primaries[1])
+        assert settle(backend, *take(backend, 3, tuple(queues))) == ["applied"] * 3
+    with opened(f"redis+cluster://jq:pw@{hosts}", "theirs") as backend, pytest.raises(NotAuthorised):
+        backend.queues()
+
+
 # --- trouble ---
 
 
@@ -285,6 +298,26 @@ def test_jobs_and_leases_outlive_a_failover_and_hints_go_on(replicated: ClusterS
         assert settle(backend, *jobs) == ["applied"] * 3
 
         eventually(lambda: add(backend, queue=queues[0]) and hinted(watch))
+
+
+def test_a_primary_that_hangs_is_left_for_its_replica(replicated: ClusterService) -> None:
+    queue = replicated.queues()[0]
+    with opened(replicated.url.replace("timeout=60", "timeout=1")) as backend:
+        add(backend, queue=queue)
+        replicated.await_replicas()
+        replicated.primaries[0].pause()
+        try:
+            with pytest.raises(BackendUnreachable, match="no answer in time"):
+                states(backend, queue)
+
+            def answered() -> bool:
+                with suppress(BackendUnreachable):
+                    return states(backend, queue) == {"ready": 1}
+                return False
+
+            eventually(answered)
+        finally:
+            replicated.primaries[0].resume()
 
 
 def test_a_call_waits_for_the_replica_when_a_primary_is_killed(replicated: ClusterService) -> None:
