@@ -1,7 +1,7 @@
 -- The head of every script: where everything of one queue lives, and the steps that several scripts share.
 --
 -- Keys of a queue are <namespace>:{<queue>}:<part>. The braces put them in one slot of a cluster, so that one script may
--- touch them all; scripts get them in KEYS, in this order, once for each queue they work on.
+-- touch them all; scripts get them in KEYS, in this order, once for each queue they work on. Inserts get those they touch.
 --
 --   jobs       hash  id -> the row, JSON, its head first: {"generation":0,"priority":0,["version":"..",]"created_at":..,
 --                    "ready_at":..,...[,"finished_at":..][,"stop":true]}. Fields with their default value are left out:
