@@ -94,7 +94,7 @@ def busy(jq: Program) -> Program:
         insert(backend, "emails", *range(9))
         insert(backend, "emails", 1)
         end(backend, "emails", Outcome("succeeded"), Outcome("succeeded"), Outcome("permanent", error=REFUSED))
-        end(backend, "emails", Outcome("failed", error=TIMEOUT))
+        end(backend, "emails", Outcome("failed", error=TIMEOUT, delay=DAY))  # or it is ready again a second later
         insert(backend, "reports.monthly", *range(20, 23))
     return jq
 
