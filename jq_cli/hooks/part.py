@@ -26,8 +26,12 @@ class HookPart(Part):
 
     def registration(self) -> dict[str, object]:
         """The counts, for `jq workers`."""
-        counts = self._emitter.counts()
-        return {"hooks": {name: {"sent": each.sent, "dropped": each.dropped} for name, each in counts.items()}}
+        return {"hooks": figures(self._emitter)}
+
+
+def figures(emitter: Emitter) -> dict[str, dict[str, int]]:
+    """How many events of each hook were sent and dropped."""
+    return {name: {"sent": each.sent, "dropped": each.dropped} for name, each in emitter.counts().items()}
 
 
 def hook_parts(backend: Backend) -> list[Part]:

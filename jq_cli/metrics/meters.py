@@ -50,6 +50,7 @@ class Meters:
         Info("jq_build", "What runs.", registry=self.registry).info({"version": version("jq-cli")})
         ProcessCollector(registry=self.registry)
         self._made: dict[tuple[int, str], Any] = {}
+        self._hooks: list[Callable[[], dict[str, dict[str, int]]]] = []
 
     def ran(self, queue: str, seconds: float) -> None:
         """An outcome was recorded."""
@@ -76,10 +77,20 @@ class Meters:
         self._of(self._errors, call).inc()
 
     def watch_hooks(self, counts: Callable[[], dict[str, dict[str, int]]]) -> None:
-        """Show what became of the events of each hook: by its name, how many were `sent` and `dropped`."""
+        """Show what became of the events of each hook: by its name, how many were `sent` and `dropped`. A worker and the
+        server in it both tell the same hooks; what they say is added up."""
         from jq_cli.metrics.families import HookCounts
 
-        self.registry.register(HookCounts(counts))
+        self._hooks.append(counts)
+        if len(self._hooks) == 1:
+            self.registry.register(HookCounts(self._hook_counts))
+
+    def _hook_counts(self) -> dict[str, dict[str, int]]:
+        told: dict[str, dict[str, int]] = {}
+        for name, each in (item for counts in self._hooks for item in counts().items()):
+            before = told.get(name, {})
+            told[name] = {what: before.get(what, 0) + count for what, count in each.items()}
+        return told
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
         return Histogram(name, text, ["queue"], buckets=buckets, registry=self.registry)

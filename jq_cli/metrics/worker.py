@@ -1,10 +1,12 @@
 """The metrics of one worker, put together: what stands before its store, and what lives in its loop."""
 
 from collections.abc import Callable
+from functools import partial
 
 from jq_cli.backends.base import Backend
 from jq_cli.config.settings import Settings
 from jq_cli.hooks.observed import emitter_of
+from jq_cli.hooks.part import figures
 from jq_cli.metrics.address import parse_address
 from jq_cli.metrics.labels import QueueLabels
 from jq_cli.metrics.listener import Listener
@@ -33,9 +35,7 @@ class WorkerMetrics:
         """What the worker gives turns to."""
         emitter = emitter_of(backend)
         if emitter is not None:
-            self.meters.watch_hooks(
-                lambda: {name: {"sent": each.sent, "dropped": each.dropped} for name, each in emitter.counts().items()}
-            )
+            self.meters.watch_hooks(partial(figures, emitter))
         if self._listener is None:
             return []
         return [MetricsPart(self._listener, backend, self.meters, Snapshots(self._settings), self._say)]

@@ -2,6 +2,7 @@
 backend by clients that have no hooks of their own. A client that has some tells by itself, as every process does that has."""
 
 from collections.abc import Callable
+from functools import partial
 
 from jq_cli.backends.base import Backend
 from jq_cli.cli.session import say
@@ -9,18 +10,20 @@ from jq_cli.config.hook_specs import specs
 from jq_cli.config.settings import Settings
 from jq_cli.hooks.emitter import Emitter
 from jq_cli.hooks.observed import emitter_of, seen_through
-from jq_cli.hooks.part import HookPart
+from jq_cli.hooks.part import HookPart, figures
 from jq_cli.hooks.spec import check_kind
+from jq_cli.metrics.meters import Meters
 
 IDLE = 1.0
 """Seconds between two turns where nothing is told."""
 
 
 class Hooks:
-    """The configured hooks before the store of the server's own namespace. Raises ConfigError and UsageError for one that
-    cannot be run."""
+    """The configured hooks before the store of the server's own namespace; `meters` count what they send and drop. Raises
+    ConfigError and UsageError for one that cannot be run."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, meters: Meters) -> None:
+        self._meters = meters
         self._specs = specs(settings)
         self._own = settings.namespace
         for spec in self._specs:
@@ -35,7 +38,9 @@ class Hooks:
         return lambda name: self._observed(opener(name)) if self._specs and name == self._own else opener(name)
 
     def _observed(self, backend: Backend) -> Backend:
-        return seen_through(backend, Emitter(self._specs, self._own, say=say))
+        emitter = Emitter(self._specs, self._own, say=say)
+        self._meters.watch_hooks(partial(figures, emitter))
+        return seen_through(backend, emitter)
 
 
 class HookDuty:

@@ -52,7 +52,7 @@ class Service:
         options = options or Options()
         self._max_body = max_body = max(LEAST_BODY, 2 * settings.max_payload)
         self.metrics = Metrics(settings, options.meters)
-        hooks = Hooks(settings)
+        hooks = Hooks(settings, self.metrics.meters)
         opener = hooks.telling(self.metrics.measuring(opener))
         self.stores = Stores(opener, settings.namespace, most=options.namespaces)
         self.watches = Watches(self.stores)

@@ -113,11 +113,13 @@ def test_openmetrics_is_spoken_to_those_who_ask_for_it(store: Backend, meters: M
     meters.called("claim", 0.001)
     meters.failed("claim")
     meters.watch_hooks(lambda: {"audit": {"sent": 3, "dropped": 1}})
+    meters.watch_hooks(lambda: {"audit": {"sent": 4, "dropped": 0}, "other": {"sent": 0, "dropped": 0}})
     body, kind = page(meters, take(store, Settings()), OPEN_METRICS)
     assert kind.startswith("application/openmetrics-text; version=1.0.0")
     seen = strict(body)
     assert seen("jq_jobs_enqueued_total", queue="q") == 1
     assert seen("jq_hook_events_dropped_total", hook="audit") == 1
+    assert seen("jq_hook_events_sent_total", hook="audit") == 7
     assert seen("jq_job_run_seconds_bucket", queue="q", le="0.25") == 1
     in_plain = plain(page(meters, take(store, Settings()), "")[0])
     assert {name for name in seen.names if name.startswith("jq_")} == {n for n in in_plain.names if n.startswith("jq_")}

@@ -15,6 +15,7 @@ from jq_cli.hooks.observed import seen_through
 from jq_cli.job import Backoff
 from jq_cli.lifecycle import Keeping, Outcome
 from tests.hooks.conftest import plugins  # noqa: F401
+from tests.metrics.scrape import plain
 from tests.serve_program import ServeProgram
 from tests.server.asking import ask
 from tests.unit.test_observed import Ear, draft
@@ -132,3 +133,14 @@ def test_what_is_not_delivered_at_the_end_is_delivered_before_it(server: ServePr
     id = ask(server.url, "POST", "/v1/jobs", {"queue": "q", "payload": 1}).json["id"]
     assert server.stop() == 143
     assert events(told, id) == ["enqueued"]
+
+
+def test_what_the_hooks_of_a_server_send_and_drop_is_among_its_metrics(server: ServeProgram) -> None:
+    ask(server.url, "POST", "/v1/jobs", {"queue": "q", "payload": 1})
+
+    def seen() -> bool:
+        figures = plain(ask(server.url, "GET", "/metrics").body)
+        sent, dropped = (figures(f"jq_hook_events_{what}_total", hook="mine") for what in ("sent", "dropped"))
+        return (sent, dropped) == (1, 0)
+
+    eventually(seen, "the event shows")
