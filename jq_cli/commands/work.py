@@ -218,7 +218,7 @@ def _parts(settings: Settings, backend: Backend, given: dict[str, Any]) -> list[
     from jq_cli.cron.scheduler import Scheduler
     from jq_cli.worker.cron_part import CronPart
 
-    return [CronPart(Scheduler(backend, settings, say=say)), *hook_parts(backend)]
+    return [CronPart(Scheduler(backend, settings, say=say), say), *hook_parts(backend)]
 
 
 def _check_hooks(settings: Settings) -> None:

@@ -68,7 +68,8 @@ class Program:
     def start(self, *args: str, **options: Any) -> subprocess.Popen[bytes]:
         """Start it with pipes and leave it running."""
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-        return subprocess.Popen([self.path, *args], env=self.env, cwd=self.home, preexec_fn=_hear_ctrl_c, **pipes)
+        options = {"env": self.env} | pipes
+        return subprocess.Popen([self.path, *args], cwd=self.home, preexec_fn=_hear_ctrl_c, **options)
 
     def on_terminal(
         self,

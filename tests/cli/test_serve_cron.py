@@ -80,3 +80,25 @@ def test_it_fires_as_soon_as_a_store_that_was_down_is_there(
         own_redis.start()
         eventually(lambda: jobs(bare, "q", *at), "it fires", 60, pause=0.1)
         assert server.text().count("schedules of") == 1
+
+
+def test_a_worker_whose_token_is_for_work_alone_works_and_leaves_schedules_to_the_server(
+    tmp_path: Path, bare: Program
+) -> None:
+    tokens, admin = tmp_path / "tokens", "a-token-of-an-operator"
+    token = bare.ok("token", "new", "worker", "--scope", "work", "--file", str(tokens)).out.strip()
+    with ServeProgram(tmp_path, "memory", "--tokens", str(tokens), env={"ADMIN_TOKEN": admin}) as server:
+        bare.env |= {"JQ_BACKEND": server.url, "JQ_TOKEN": admin}
+        bare.ok("cron", "add", *EVERY_SECOND, "q", "{}")
+        worker = bare.start("work", "q", "--shell", "true", env=bare.env | {"JQ_TOKEN": token})
+        try:
+            eventually(
+                lambda: [job["state"] for job in jobs(bare, "q")].count("succeeded") >= 2,
+                "jobs are done",
+                60,
+                pause=0.1,
+            )
+        finally:
+            worker.terminate()
+            _, said = worker.communicate(timeout=30)
+        assert said.count(b"this worker fires no schedules") == 1, said
