@@ -66,11 +66,12 @@ def test_a_role_that_may_not_make_a_schema_is_told_what_to_do(postgres_server: P
 def test_a_role_with_the_documented_rights_can_do_everything(postgres_server: PostgresServer, namespace: str) -> None:
     with opened(postgres_server.url, namespace=namespace) as owner:
         owner.schema.init()
+    postgres_server.sql(f'REVOKE ALL ON ALL ROUTINES IN SCHEMA "jq_{namespace}" FROM PUBLIC')
     url = role(postgres_server, namespace)
     for grant in (
         "USAGE ON SCHEMA {}",
         "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {}",
-        "EXECUTE ON ALL FUNCTIONS IN SCHEMA {}",
+        "EXECUTE ON ALL ROUTINES IN SCHEMA {}",
     ):
         postgres_server.sql(f'GRANT {grant} TO "{namespace}"'.format(f'"jq_{namespace}"'))
     with opened(url, namespace=namespace) as store:
