@@ -110,7 +110,7 @@ POSTGRES = [
     _postgres("trimmed jobs are still counted", "last_so_many", (
         "c-change", "FROM gone HAVING count(*) > 0;", "FROM gone HAVING count(*) < 0;")),
     _postgres("one finished job too many stays", "last_so_many", (
-        "c-change", "q.succeeded + q.cancelled - cap + (", "q.succeeded + q.cancelled - cap - 1 + (")),
+        "c-change", "q.succeeded + q.cancelled - cap + coalesce(", "q.succeeded + q.cancelled - cap - 1 + coalesce(")),
     _postgres("a worker that has not heard of it undoes a requested stop", "request_to_cancel", (
         "c-change", "stop = (j.stop OR c.stop) AND c.phase <= 3, once = c.once, owner = c.owner, token = c.token, version = c.mark,\n"
         "        body = c.body, output", "stop = c.stop AND c.phase <= 3, once = c.once, owner = c.owner, token = c.token, version = c.mark,\n"

@@ -12,7 +12,7 @@ CREATE TABLE :schema.meta (
 -- that walked past many dead rows.
 --
 -- `ready_from`: no ready job has a rank below this and below the `lowest` of those deltas. Null where claims begin at the
--- beginning, as they do while vacuum can clear up.
+-- beginning, as they do while vacuum can clear up. `finished_from` and `earliest` are the same for finished jobs and those who trim them.
 CREATE TABLE :schema.queues (
   number         int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   name           text COLLATE "C" NOT NULL UNIQUE,
@@ -23,6 +23,7 @@ CREATE TABLE :schema.queues (
   max_running    bigint NOT NULL DEFAULT 0,
   folded_at      bigint NOT NULL DEFAULT 0,
   ready_from     bigint,
+  finished_from  bigint,
   scheduled      bigint NOT NULL DEFAULT 0,
   ready          bigint NOT NULL DEFAULT 0,
   running        bigint NOT NULL DEFAULT 0,
@@ -45,6 +46,7 @@ CREATE TABLE :schema.deltas (
   queue          int NOT NULL,
   at             bigint NOT NULL,
   lowest         bigint,          -- the least rank of the jobs it made ready
+  earliest       bigint,          -- the least rank of the jobs that it finished and that are not kept by a retention of their own
   scheduled      int NOT NULL DEFAULT 0,
   ready          int NOT NULL DEFAULT 0,
   running        int NOT NULL DEFAULT 0,

@@ -80,10 +80,10 @@ BEGIN
       WHERE j.id = c.id AND j.queue = c.queue AND j.phase + 0 = 3 AND j.token = c.expect AND coalesce(j.version, j.token) <> c.mark
       RETURNING c.n, j.queue, c.phase, c.rank, c.totals
     ), counted AS (
-      INSERT INTO :schema.deltas (queue, at, lowest, running, scheduled, ready, succeeded, cancelled, succeeded_kept, cancelled_kept, dead,
+      INSERT INTO :schema.deltas (queue, at, lowest, earliest, running, scheduled, ready, succeeded, cancelled, succeeded_kept, cancelled_kept, dead,
         total_enqueued, total_succeeded, total_failed, total_dead, total_recovered, total_duplicates)
-      SELECT queue, :schema.moment(NULL), min(rank) FILTER (WHERE phase = 2), count(*) FILTER (WHERE phase = 3) - count(*),
-        count(*) FILTER (WHERE phase = 1), count(*) FILTER (WHERE phase = 2), count(*) FILTER (WHERE phase = 4), count(*) FILTER (WHERE phase = 5),
+      SELECT queue, :schema.moment(NULL), min(rank) FILTER (WHERE phase = 2), min(rank) FILTER (WHERE phase IN (4, 5)),
+        count(*) FILTER (WHERE phase = 3) - count(*), count(*) FILTER (WHERE phase = 1), count(*) FILTER (WHERE phase = 2), count(*) FILTER (WHERE phase = 4), count(*) FILTER (WHERE phase = 5),
         count(*) FILTER (WHERE phase = 6), count(*) FILTER (WHERE phase = 7), count(*) FILTER (WHERE phase = 8),
         sum(totals & 1), sum(totals >> 1 & 1), sum(totals >> 2 & 1), sum(totals >> 3 & 1), sum(totals >> 4 & 1), sum(totals >> 5 & 1)
       FROM done GROUP BY queue
@@ -154,12 +154,13 @@ BEGIN
   ), removed AS (
     DELETE FROM :schema.jobs AS j USING asked AS c WHERE kind IN (2, 4) AND j.id = c.id AND j.queue = c.queue
   ), moved AS (
-    SELECT queue, old AS phase, -1 AS by, NULL::bigint AS made_ready, totals FROM asked
-    UNION ALL SELECT queue, CASE WHEN kind IN (1, 3) THEN phase END, 1, CASE WHEN kind IN (1, 3) AND phase = 2 THEN rank END, 0 FROM asked
+    SELECT queue, old AS phase, -1 AS by, NULL::bigint AS rank, totals FROM asked
+    UNION ALL SELECT queue, CASE WHEN kind IN (1, 3) THEN phase END, 1, rank, 0 FROM asked
   )
-  INSERT INTO :schema.deltas (queue, at, lowest, scheduled, ready, running, succeeded, cancelled, succeeded_kept, cancelled_kept, dead,
+  INSERT INTO :schema.deltas (queue, at, lowest, earliest, scheduled, ready, running, succeeded, cancelled, succeeded_kept, cancelled_kept, dead,
     total_enqueued, total_succeeded, total_failed, total_dead, total_recovered, total_duplicates)
-  SELECT queue, :schema.moment(NULL), min(made_ready), coalesce(sum(by) FILTER (WHERE phase = 1), 0), coalesce(sum(by) FILTER (WHERE phase = 2), 0), coalesce(sum(by) FILTER (WHERE phase = 3), 0),
+  SELECT queue, :schema.moment(NULL), min(rank) FILTER (WHERE phase = 2), min(rank) FILTER (WHERE by > 0 AND phase IN (4, 5)),
+    coalesce(sum(by) FILTER (WHERE phase = 1), 0), coalesce(sum(by) FILTER (WHERE phase = 2), 0), coalesce(sum(by) FILTER (WHERE phase = 3), 0),
     coalesce(sum(by) FILTER (WHERE phase = 4), 0), coalesce(sum(by) FILTER (WHERE phase = 5), 0), coalesce(sum(by) FILTER (WHERE phase = 6), 0), coalesce(sum(by) FILTER (WHERE phase = 7), 0),
     coalesce(sum(by) FILTER (WHERE phase = 8), 0),
     sum(totals & 1), sum(totals >> 1 & 1), sum(totals >> 2 & 1), sum(totals >> 3 & 1), sum(totals >> 4 & 1), sum(totals >> 5 & 1)
@@ -203,16 +204,19 @@ CREATE FUNCTION :schema.trim_finished(number int, cap bigint) RETURNS void LANGU
 #variable_conflict use_column
 BEGIN
   WITH excess AS MATERIALIZED (
-    SELECT least(10000, greatest(0, q.succeeded + q.cancelled - cap + (
-      SELECT coalesce(sum(d.succeeded + d.cancelled), 0) FROM :schema.deltas AS d WHERE d.queue = number AND d.at > q.folded_at
-    ))) AS jobs
-    FROM :schema.queues AS q WHERE q.number = trim_finished.number
+    SELECT least(10000, greatest(0, q.succeeded + q.cancelled - cap + coalesce(told.jobs, 0))) AS jobs,
+      CASE WHEN q.finished_from IS NULL THEN 0 ELSE least(q.finished_from, told.earliest) END AS place
+    FROM :schema.queues AS q CROSS JOIN LATERAL (
+      SELECT sum(d.succeeded + d.cancelled) AS jobs, min(d.earliest) AS earliest
+      FROM :schema.deltas AS d WHERE d.queue = q.number AND d.at > q.folded_at
+    ) AS told
+    WHERE q.number = trim_finished.number
   ), oldest AS MATERIALIZED (
     SELECT place FROM (
-      (SELECT ctid AS place, id, rank FROM :schema.jobs WHERE queue = number AND phase = 4
+      (SELECT ctid AS place, id, rank FROM :schema.jobs WHERE queue = number AND phase = 4 AND rank >= (SELECT place FROM excess)
         ORDER BY rank, id LIMIT (SELECT jobs FROM excess))
       UNION ALL
-      (SELECT ctid AS place, id, rank FROM :schema.jobs WHERE queue = number AND phase = 5
+      (SELECT ctid AS place, id, rank FROM :schema.jobs WHERE queue = number AND phase = 5 AND rank >= (SELECT place FROM excess)
         ORDER BY rank, id LIMIT (SELECT jobs FROM excess))
     ) AS both_phases ORDER BY rank, id LIMIT (SELECT jobs FROM excess)
   ), locked AS MATERIALIZED (

@@ -55,9 +55,11 @@ CREATE FUNCTION :schema.ready_from(number int) RETURNS bigint LANGUAGE sql STABL
   FROM :schema.queues AS q WHERE q.number = ready_from.number
 $$;
 
--- How many entries of the index of ready jobs this transaction has walked over, dead ones included.
+-- How many entries of the indexes of ready and of finished jobs this session has walked over, dead ones included; what it has reported
+-- to the statistics is taken off, which happens between transactions.
 CREATE FUNCTION :schema.walked() RETURNS bigint LANGUAGE sql VOLATILE AS $$
   SELECT pg_stat_get_xact_tuples_returned($name$:schema.job_ready$name$::regclass)
+    + pg_stat_get_xact_tuples_returned($name$:schema.job_finished$name$::regclass)
 $$;
 
 -- Remembers where the ready jobs of queues begin, where the way there leads past many dead rows.

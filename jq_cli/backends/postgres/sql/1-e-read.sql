@@ -58,7 +58,7 @@ END
 $$;
 
 -- Adds what steps did to the numbers of their queues. Those of steps that began more than 10 s ago are all there, but for steps in a
--- caller's own transaction: `everything` looks for those too, and has claims begin at the beginning again.
+-- caller's own transaction: `everything` looks for those too, and for jobs before the places that are remembered.
 CREATE FUNCTION :schema.fold(everything bool) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM :schema.fold_queue(s.number, everything, false) FROM :schema.queues AS s
@@ -67,18 +67,35 @@ END
 $$;
 
 -- The same for one queue. Where claims begin somewhere else than at the beginning, or shall from now on (`remember`), that place moves
--- up to the first ready job: found in the same statement, which sees the jobs of no step whose row it does not see.
+-- up to the first ready job: found in the same statement, which sees the jobs of no step whose row it does not see. So does the place
+-- of finished jobs, where the way to the first leads past many dead rows.
 CREATE FUNCTION :schema.fold_queue(number int, everything bool, remember bool) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   upto bigint := :schema.moment(NULL) - 10000;
   since bigint;
+  before bigint;
+  by_place bool;
+  finished_by_place bool;
 BEGIN
-  SELECT s.folded_at INTO since FROM :schema.queues AS s WHERE s.number = fold_queue.number FOR UPDATE SKIP LOCKED;
+  SELECT s.folded_at, s.ready_from IS NOT NULL, s.finished_from IS NOT NULL INTO since, by_place, finished_by_place
+    FROM :schema.queues AS s WHERE s.number = fold_queue.number FOR UPDATE SKIP LOCKED;
   IF since IS NULL THEN
     RETURN;  -- somebody else is at it
   END IF;
+  IF everything AND by_place THEN
+    before := :schema.walked();
+    PERFORM FROM :schema.jobs WHERE queue = fold_queue.number AND phase = 2 ORDER BY rank, id LIMIT 1;
+    by_place := :schema.walked() - before > 1000;
+  END IF;
+  IF everything OR NOT finished_by_place THEN
+    before := :schema.walked();
+    PERFORM FROM :schema.jobs WHERE queue = fold_queue.number AND phase = 4 ORDER BY rank, id LIMIT 1;
+    PERFORM FROM :schema.jobs WHERE queue = fold_queue.number AND phase = 5 ORDER BY rank, id LIMIT 1;
+    finished_by_place := :schema.walked() - before > 1000;
+  END IF;
   IF remember THEN
+    by_place := true;
     INSERT INTO :schema.deltas (queue, at) VALUES (number, :schema.moment(NULL));  -- so that there is one
   END IF;
   WITH gone AS (
@@ -87,7 +104,8 @@ BEGIN
     SELECT sum(scheduled) AS scheduled, sum(ready) AS ready, sum(running) AS running, sum(succeeded) AS succeeded,
       sum(cancelled) AS cancelled, sum(succeeded_kept) AS succeeded_kept, sum(cancelled_kept) AS cancelled_kept, sum(dead) AS dead,
       sum(total_enqueued) AS enqueued, sum(total_succeeded) AS total_succeeded, sum(total_failed) AS failed,
-      sum(total_dead) AS total_dead, sum(total_recovered) AS recovered, sum(total_duplicates) AS duplicates, min(lowest) AS lowest
+      sum(total_dead) AS total_dead, sum(total_recovered) AS recovered, sum(total_duplicates) AS duplicates, min(lowest) AS lowest,
+      min(earliest) AS earliest
     FROM gone HAVING count(*) > 0
   )
   UPDATE :schema.queues AS t SET
@@ -98,10 +116,21 @@ BEGIN
     total_succeeded = t.total_succeeded + d.total_succeeded, total_failed = t.total_failed + d.failed,
     total_dead = t.total_dead + d.total_dead, total_recovered = t.total_recovered + d.recovered,
     total_duplicates = t.total_duplicates + d.duplicates,
-    ready_from = CASE WHEN NOT everything AND (remember OR t.ready_from IS NOT NULL) THEN coalesce((
+    ready_from = CASE WHEN by_place THEN coalesce((
       SELECT j.rank FROM :schema.jobs AS j
       WHERE j.queue = fold_queue.number AND j.phase = 2
-        AND j.rank >= CASE WHEN t.ready_from IS NULL THEN 0 ELSE least(t.ready_from, d.lowest) END
+        AND j.rank >= CASE WHEN everything OR t.ready_from IS NULL THEN 0 ELSE least(t.ready_from, d.lowest) END
+      ORDER BY j.rank, j.id LIMIT 1
+    ), 9223372036854775807) END,
+    finished_from = CASE WHEN finished_by_place THEN least((
+      SELECT j.rank FROM :schema.jobs AS j
+      WHERE j.queue = fold_queue.number AND j.phase = 4
+        AND j.rank >= CASE WHEN everything OR t.finished_from IS NULL THEN 0 ELSE least(t.finished_from, d.earliest) END
+      ORDER BY j.rank, j.id LIMIT 1
+    ), (
+      SELECT j.rank FROM :schema.jobs AS j
+      WHERE j.queue = fold_queue.number AND j.phase = 5
+        AND j.rank >= CASE WHEN everything OR t.finished_from IS NULL THEN 0 ELSE least(t.finished_from, d.earliest) END
       ORDER BY j.rank, j.id LIMIT 1
     ), 9223372036854775807) END
   FROM summed AS d WHERE t.number = fold_queue.number;
