@@ -165,7 +165,7 @@ def lifted(store: Any) -> str:
 
 
 FIRST = [
-    (more_urgent, ("sql/1-b-insert.sql", "min(rank) FILTER (WHERE phase = 2)", "NULL")),
+    (more_urgent, ("sql/1-b-insert.sql", "SELECT min(told.rank) FROM", "SELECT max(NULL::bigint) FROM")),
     (due, ("sql/1-d-claim.sql", "min(made.rank) INTO", "NULL INTO")),
     (
         given_back,
@@ -233,7 +233,7 @@ def test_a_job_of_a_transaction_that_was_open_for_long_is_found_at_its_commit(
 def test_each_minute_it_is_looked_from_the_beginning(
     postgres_server: PostgresServer, namespace: str, tmp_path: Path
 ) -> None:
-    silent = ("sql/1-b-insert.sql", "min(rank) FILTER (WHERE phase = 2)", "NULL")
+    silent = ("sql/1-b-insert.sql", "SELECT min(told.rank) FROM", "SELECT max(NULL::bigint) FROM")
     with planted_store(postgres_server, namespace, tmp_path, *ALWAYS, silent) as store:
         put(store, 3)
         store.due(1)

@@ -47,8 +47,10 @@ BEGIN
       RETURN :schema.insert_new(moment, number, numbers, ids, bodies, payloads);
     END;
   END IF;
-  INSERT INTO :schema.deltas (queue, at, scheduled, ready, total_enqueued, total_duplicates)
-    VALUES (number, :schema.moment(NULL), least(made, delayed), made - least(made, delayed), made, cardinality(ids) - made);
+  INSERT INTO :schema.deltas (queue, at, lowest, scheduled, ready, total_enqueued, total_duplicates)
+    VALUES (number, :schema.moment(NULL), (
+      SELECT min(told.rank) FROM :schema.asked_jobs(moment, number, numbers, ids, bodies, payloads) AS told WHERE told.phase = 2
+    ), least(made, delayed), made - least(made, delayed), made, cardinality(ids) - made);
   RETURN CASE WHEN made = cardinality(ids) THEN NULL ELSE ARRAY[]::text[] END;
 END
 $$;
