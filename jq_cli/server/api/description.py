@@ -1,6 +1,7 @@
 """The OpenAPI document: what litestar makes of our routes, with the errors that we give in place of those that it would."""
 
 import json
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -23,5 +24,7 @@ def described(app: Litestar) -> dict[str, Any]:
             operation["responses"].pop("400", None)
             operation["responses"]["default"] = _PROBLEM
     _, schemas = msgspec.json.schema_components([Problem], ref_template=_REFERENCE)
+    for schema in schemas.values():
+        schema["description"] = cleandoc(schema["description"])  # from Python 3.13 on docstrings have no margin
     found["components"]["schemas"] |= schemas
     return found
