@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 import sqlalchemy
+from msgspec.structs import replace
 from sqlalchemy.orm import Session
 
 from jq_cli import connect
@@ -149,11 +150,14 @@ def test_a_row_of_the_caller_and_its_job_are_both_there_or_neither(
 
 
 @pytest.mark.parametrize("commits", [True, False])
-def test_a_producer_with_the_same_key_waits_for_the_transaction(
-    client: Client, postgres_url: str, namespace: str, commits: bool, postgres_server: PostgresServer
+@pytest.mark.parametrize("shared", ["key", "id"])
+def test_a_producer_with_the_same_key_or_id_waits_for_the_transaction(
+    client: Client, postgres_url: str, namespace: str, shared: str, commits: bool, postgres_server: PostgresServer
 ) -> None:
     put(client.backend)  # the queue is known: what is waited for is the key
     first, second = draft(dedup_key="k"), draft(dedup_key="k")
+    if shared == "id":
+        first = replace(first, job=replace(first.job, id=second.job.id, dedup_key=None))
     answers: list[tuple[str, str]] = []
 
     def produce() -> None:
@@ -172,6 +176,8 @@ def test_a_producer_with_the_same_key_waits_for_the_transaction(
         connection.commit() if commits else connection.rollback()
         thread.join(30)
     assert answers == [("duplicate", first.job.id) if commits else ("created", second.job.id)]
+    if shared == "id" and commits:  # and the key is nobody's
+        assert client.enqueue([draft(dedup_key="k")])[0].status == "created"
 
 
 def test_an_error_is_ours_and_spoils_the_transaction(

@@ -158,16 +158,18 @@ BEGIN
   LOOP
     SELECT j.status, j.holder, j.outcome INTO status, holder, outcome
       FROM :schema.judge(moment, number, asked.id, asked.dedup, asked.idempotency, asked.print) AS j;
-    IF status IS NULL THEN
-      PERFORM :schema.insert_jobs(clock, queue_name, (numbers[5 * asked.n - 3] > 0)::int, numbers[5 * asked.n - 4 : 5 * asked.n],
-        ARRAY[asked.id], ARRAY[asked.body], ARRAY[asked.payload]);
+    IF status IS NOT NULL THEN
+      refused := refused + (status <> 'mismatch')::int;
+    ELSIF :schema.insert_jobs(clock, queue_name, (numbers[5 * asked.n - 3] > 0)::int, numbers[5 * asked.n - 4 : 5 * asked.n],
+        ARRAY[asked.id], ARRAY[asked.body], ARRAY[asked.payload]) IS NOT NULL THEN
+      status := 'duplicate';  -- somebody made a job of this id since it was looked for
+      holder := asked.id;
+    ELSE
       ttl := nullif(numbers[5 * asked.n], -1);
       PERFORM :schema.take_key(number, asked.dedup, asked.id, moment + ttl, '') WHERE asked.dedup IS NOT NULL;
       PERFORM :schema.take_key(number, asked.idempotency, asked.id, NULL, asked.print) WHERE asked.idempotency IS NOT NULL;
       status := 'created';
       holder := asked.id;
-    ELSIF status <> 'mismatch' THEN
-      refused := refused + 1;
     END IF;
     RETURN NEXT;
   END LOOP;
