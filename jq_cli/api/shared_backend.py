@@ -46,6 +46,7 @@ class SharedBackend(Backend):
     read = _guarded("read")
     swap = _guarded("swap")
     now = _guarded("now")
+    hooked = _guarded("hooked")
     check = _guarded("check")
     erase = _guarded("erase")
     begin = Backend.begin  # all of it in one turn: no call of another thread may come between its halves

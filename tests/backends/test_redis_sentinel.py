@@ -83,7 +83,7 @@ def test_a_replica_is_not_taken_for_the_primary(service: SentinelService) -> Non
     hello = b"%1\r\n$4\r\nrole\r\n$8\r\nsentinel\r\n"
     named = b"*2\r\n$9\r\n127.0.0.1\r\n$%d\r\n%d\r\n" % (len(str(replica.port)), replica.port)
     with Proxy(service.primary.port, says=hello + named) as liar:
-        url = service.url.partition("@")[0] + f"@127.0.0.1:{liar.port}/jobs?timeout=0.5"
+        url = service.url.partition("@")[0] + f"@127.0.0.1:{liar.port}/jobs?timeout=3"
         with opened(url) as backend, pytest.raises(BackendUnreachable, match=r"no primary of 'jobs': .* is a replica"):
             backend.queues()
 
