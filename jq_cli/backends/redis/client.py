@@ -187,6 +187,8 @@ class Patience:
 
     def __init__(self, seconds: float) -> None:
         self.deadline = time.monotonic() + seconds
+        # A later try would fail for lack of time, and hide what is the matter.
+        self._last_try = self.deadline - seconds / 10
         self.last: Exception | None = None
         self._next = _FIRST_WAIT
 
@@ -194,7 +196,7 @@ class Patience:
         """Wait a little; raises the error when no time is left for that."""
         self.last = error
         pause = self._next * random.uniform(0.5, 1)
-        if time.monotonic() + pause >= self.deadline:
+        if time.monotonic() + pause >= self._last_try:
             raise error
         time.sleep(pause)
         self._next = min(2 * self._next, _LONGEST_WAIT)
